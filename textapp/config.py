@@ -1,0 +1,58 @@
+"""What the user chose, as frozen dataclasses: built by the command line, stored in run.json."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which texts to read and how to split them.
+
+    Attributes:
+        dataset: a name in `textapp.datasets.DATASETS`; ignored when `data` is given.
+        data: the user's own file (CSV, TSV, JSON Lines or Parquet, plain or gzip), or None.
+        text_column, label_column: columns of `data`; None to guess them.
+        validation, test: files with the same columns as `data`; None to split them off.
+        data_dir: the folder of a dataset that the user fetched themselves (aclimdb).
+        limit: at most this many texts per split, or None.
+        seed: decides the split.
+    """
+
+    dataset: str = "imdb"
+    data: Path | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    validation: Path | None = None
+    test: Path | None = None
+    data_dir: Path | None = None
+    limit: int | None = None
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """The whole of a `train` command.
+
+    Attributes:
+        data: which texts.
+        models: names out of `CLASSIFIERS` and `GENERATORS`.
+        stopwords: "default", "none", "nltk:LANGUAGE" or a path to a word list.
+        class_weight: None or "balanced".
+        epochs: the most passes over the training texts for every network; None for each model's own.
+        run: the run folder's name; None for the dataset's or the file's.
+        output: the folder that holds the runs.
+        overwrite: replace a finished run of that name.
+        seed: for everything that is random.
+    """
+
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    models: tuple[str, ...] = ()
+    stopwords: str = "default"
+    class_weight: str | None = None
+    epochs: int | None = None
+    run: str | None = None
+    output: Path = Path("saved_models")
+    overwrite: bool = False
+    seed: int = 0
