@@ -1,0 +1,295 @@
+"""A report keeps its numbers, its order and its shape, whatever texts it holds."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from markdown_it import MarkdownIt
+from rich.console import Console
+
+from textapp.reports import figures
+from textapp.reports.markdown import escape, to_markdown
+from textapp.reports.schema import build_report
+from textapp.reports.terminal import print_report
+from textapp.reports.visible import visible
+from textapp.reports.write import write_report
+
+HOSTILE = (
+    "<script>alert(1)</script> [red]x[/red] | `a` **b** [c](http://d.e) ![f](g) <!-- "
+    "\x1b[2J\x07\r\n# h\u202e\t\\"
+)
+GOLDEN = """\
+# Report: toy
+
+## Data and run
+
+- Dataset: toy
+- Texts: 20,000 train, 5 test
+- Dropped: 2 duplicate
+- Note: Labels are \\*guessed\\*.
+- Command: python train.py --limit 5
+- Seed: 7
+- Device: cpu
+- Versions: python 3.11.2, numpy 2.4
+
+## Classifiers
+
+| Classifier | Accuracy [95 % interval] | Macro F1 | Log loss | Train s | Params | Size | ms per text \
+| Texts per s |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| nbsvm | 0.912 [0.901, 0.923] | 0.911 | 0.245 | 41 | 1.3 M | 5.1 MB | 0.41 | 12,345 |
+
+Intervals are 95 % percentile bootstrap over the test texts. Train s: seconds of training. \
+ms per text: one text at a time. Texts per s: in batches of 64. Both are medians after warm-up.
+
+- nbsvm: not exported as a SavedModel.
+- nbsvm: Stopped early.
+
+## Confusion matrices
+
+Rows are true classes.
+
+### nbsvm
+
+| true \\\\ predicted | bad | good |
+| --- | ---: | ---: |
+| bad | 2 | 1 |
+| good | 0 | 2 |
+
+## Generators
+
+| Generator | Bits per byte | Test texts | Train s | Params | Size |
+| --- | ---: | ---: | ---: | ---: | ---: |
+| bigram, Kneser-Ney | 2.600 | 300 | – | – | – |
+| decoder | 2.100 | 300 | 3.2 | 812 K | 3.3 MB |
+
+Bits per byte of the test texts: lower is better.
+
+### Continuations by decoder
+
+| Prompt | Continuation | Drawn with |
+| --- | --- | --- |
+| The film | was ⏎good | seed 7, temperature 0.8 |
+
+## Verdict
+
+Best on the 5 test texts: nbsvm.
+"""
+
+
+def run_facts(**dataset):
+    return {
+        "command": "python train.py --limit 5",
+        "seed": 7,
+        "versions": {"python": "3.11.2", "numpy": "2.4"},
+        "device": "cpu",
+        "dataset": {"name": "toy", "sizes": {"train": 20000, "test": 5}, **dataset},
+    }
+
+
+def classifier(name="nbsvm", kind="linear", *, label_names=("bad", "good"), **others):
+    per_class = {label: {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 3} for label in label_names}
+    counts = [[2, 1], [0, 2]] if len(label_names) == 2 else np.eye(len(label_names), dtype=int)
+    return {
+        "name": name,
+        "kind": kind,
+        "metrics": {
+            "accuracy": 0.912,
+            "accuracy_interval": [0.901, 0.923],
+            "macro_f1": np.float64(0.911),
+            "log_loss": np.float32(0.245),
+            "confusion_matrix": counts,
+            "per_class": per_class,
+            "n": 5,
+        },
+        "cost": {
+            "training_seconds": 41.2,
+            "parameters": 1_300_000,
+            "bytes_on_disk": np.int64(5_120_000),
+            "milliseconds_per_text_batch_1": 0.412,
+            "texts_per_second_batch_64": 12345.4,
+        },
+        **others,
+    }
+
+
+def generator(prompt="The film ", text="The film was \ngood"):
+    return {
+        "name": "decoder",
+        "bits_per_byte": 2.1,
+        "test_documents": 300,
+        "bigram_bits_per_byte": 2.6,
+        "bigram_name": "bigram, Kneser-Ney",
+        "samples": [{"prompt": prompt, "text": text, "seed": 7, "temperature": 0.8}],
+        "cost": {"training_seconds": 3.2, "parameters": 812_345, "bytes_on_disk": 3_300_000},
+    }
+
+
+def small_report(**others):
+    parts = {
+        "classifiers": [classifier(exported=False, notes=["Stopped early."])],
+        "verdict": {"best": "nbsvm", "sentence": "Best on the 5 test texts: nbsvm."},
+        "generators": [generator()],
+    }
+    facts = run_facts(dropped={"duplicate": 2}, notes=["Labels are *guessed*."])
+    return build_report(facts, **{**parts, **others})
+
+
+def printed(report, width=80, **options):
+    console = Console(file=io.StringIO(), width=width, **options)
+    print_report(report, console)
+    return console.file.getvalue()
+
+
+def test_markdown_is_the_golden_one():
+    assert to_markdown(small_report()) == GOLDEN
+
+
+def test_rows_are_ordered_by_kind_then_as_given():
+    given = [
+        ("cnn", "network"),
+        ("tfidf", "linear"),
+        ("bert", "network"),
+        ("majority", "dummy"),
+        ("nb", "linear"),
+    ]
+    report = small_report(classifiers=[classifier(*row) for row in given])
+    names = ["majority", "tfidf", "nb", "cnn", "bert"]
+    assert [row["name"] for row in report["classifiers"]] == names
+    for page in (to_markdown(report), printed(report)):
+        assert sorted(names, key=page.index) == names
+
+
+def test_written_report_reads_back(tmp_path):
+    report = small_report()
+    report["generators"][0]["samples"][0]["text"] += "é \udc80"
+    folder = tmp_path / "run" / "report"
+    write_report(report, folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["report.json", "report.md"]
+    raw = (folder / "report.json").read_bytes()
+    assert json.loads(raw) == report
+    assert report["schema_version"] == 1
+    assert "é".encode() in raw
+    assert b"\r" not in raw
+    assert (folder / "report.md").read_text(encoding="utf-8") == to_markdown(report)
+
+
+def test_numbers_that_are_unknown_are_null_and_a_dash():
+    row = classifier()
+    row["metrics"]["log_loss"] = float("nan")
+    row["cost"]["parameters"] = None
+    report = small_report(classifiers=[row])
+    assert report["classifiers"][0]["metrics"]["log_loss"] is None
+    assert "| 0.911 | – | 41 | – | 5.1 MB |" in to_markdown(report)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classifiers": [classifier(kind="deep")]}, r"unknown kind 'deep' of nbsvm; choose from \('dummy'"),
+        ({"classifiers": [{"name": "cnn"}]}, r"classifier lacks \['kind', 'metrics', 'cost'\]"),
+        ({"classifiers": [classifier(metrics={})]}, r"metrics of nbsvm lacks \['accuracy'"),
+        ({"classifiers": [classifier(cost={})]}, r"cost of nbsvm lacks \['training_seconds'"),
+        (
+            {"generators": [{**generator(), "samples": [{"text": "a"}]}]},
+            r"sample of decoder lacks \['prompt'\]",
+        ),
+        ({"generators": [{"name": "decoder"}]}, r"generator lacks \['bits_per_byte'"),
+        ({"verdict": {"best": "cnn"}}, r"verdict lacks \['sentence'\]"),
+        ({"classifiers": [classifier(notes={"a"})]}, "cannot hold {'a'} of type set"),
+    ],
+)
+def test_report_refuses_what_it_cannot_show(change, message):
+    with pytest.raises(ValueError, match=message):
+        small_report(**change)
+
+
+def test_report_refuses_a_run_without_its_facts():
+    with pytest.raises(ValueError, match=r"run lacks \['device', 'dataset'\]"):
+        build_report({"command": "", "seed": 1, "versions": {}})
+
+
+def test_hostile_texts_stay_texts_in_markdown():
+    row = classifier(HOSTILE, label_names=(HOSTILE, "good"), notes=[HOSTILE], exported=False)
+    sentence = {"sentence": f"Best: {HOSTILE}"}
+    report = small_report(classifiers=[row], generators=[generator(HOSTILE, HOSTILE * 2)], verdict=sentence)
+    page = to_markdown(report)
+    assert len(page.splitlines()) == len(GOLDEN.splitlines())
+    assert "\x1b" not in page
+    assert "<script" not in page
+    rendered = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(page)
+    kinds = [token.type for token in rendered] + [t.type for token in rendered for t in token.children or ()]
+    assert not {"html_block", "html_inline", "link_open", "image", "strong_open", "code_inline"} & set(kinds)
+    golden = [token.type for token in MarkdownIt("commonmark").enable("table").parse(GOLDEN)]
+    assert [token.type for token in rendered] == golden
+
+
+def test_escape_leaves_plain_names_alone():
+    assert escape("tf_idf [0.9, 1.0] p = 0.03: é, Sci/Tech") == "tf_idf [0.9, 1.0] p = 0.03: é, Sci/Tech"
+    assert escape("_a_ http://b www.c d@e") == "\\_a\\_ http\\://b www\\.c d\\@e"
+
+
+def test_hostile_texts_stay_texts_in_the_terminal():
+    row = classifier(HOSTILE, label_names=(HOSTILE, "good"), notes=[HOSTILE])
+    report = small_report(classifiers=[row], generators=[generator(HOSTILE, HOSTILE * 2)])
+    page = printed(report, width=200)
+    assert "[red]x[/red]" in page
+    assert not {"\x1b", "\x07", "\r", "\u202e"} & set(page)
+    in_colour = printed(report, width=200, force_terminal=True)
+    assert "\x1b[2J" not in in_colour
+
+
+def test_terminal_fits_80_columns_and_ends_with_the_verdict():
+    names = [("majority", "dummy"), ("kerashub_bert_tiny", "network"), ("transformer", "network")]
+    page = printed(small_report(classifiers=[classifier(*row) for row in names]))
+    lines = page.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[-1] == "Best on the 5 test texts: nbsvm."
+    numbers = "0.912 [0.901, 0.923] 0.911 0.245    41  1.3 M 5.1 MB 0.41 12,345"
+    assert [line.split()[0] for line in lines if line.endswith(numbers)] == [
+        "majority",
+        "kerashub_bert_t",
+        "transformer",
+    ]
+    assert "> The film was ⏎good  (seed 7, temperature 0.8)" in lines
+
+
+def test_terminal_leaves_large_matrices_to_the_file():
+    row = classifier(label_names=[f"class {i}" for i in range(11)])
+    page = printed(small_report(classifiers=[row]))
+    assert "11 classes are too many for a terminal; see report.md." in page
+    assert "class 3" not in page
+
+
+def test_report_of_a_generator_alone():
+    report = small_report(classifiers=[], verdict=None)
+    assert report["verdict"] is None
+    for page in (to_markdown(report), printed(report)):
+        assert "decoder" in page
+        assert "Classifier" not in page
+
+
+def test_visible_keeps_letters_and_shows_line_ends():
+    assert visible("a\r\nb\nc\u2028d\te\x1bf\udc80g\u202eh 👩‍🚀 ü") == "a⏎b⏎c⏎d e�f�g�h 👩‍🚀 ü"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, "–"), (0, "0"), (1e-5, "<0.001"), (0.0314, "0.031"), (0.996, "1.0"), (3.24, "3.2"), (9.96, "10"),
+     (41.2, "41"), (3600, "3,600"), (1.2e6, "1.2 M")],
+)  # fmt: skip
+def test_measures(value, expected):
+    assert figures.measure(value) == expected
+
+
+def test_quantities_and_sizes():
+    assert [figures.quantity(n) for n in (0, 999, 1300, 999_600, 4_385_920)] == [
+        "0",
+        "999",
+        "1.3 K",
+        "1.0 M",
+        "4.4 M",
+    ]
+    assert [figures.size(n) for n in (None, 410, 5_120_000, 1.02e9)] == ["–", "410 B", "5.1 MB", "1.0 GB"]
+    assert figures.interval(0.5, None) == "0.500"

@@ -1,0 +1,117 @@
+"""Which columns of a table hold the texts and the labels, and their cells as strings."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from textapp.errors import UserError
+
+# The first of these that a table has is taken.
+TEXT_COLUMNS = (
+    *("text", "review", "review_text", "sentence", "tweet", "content", "body", "comment", "message"),
+    *("document", "utterance", "question", "headline", "description", "title"),
+)
+LABEL_COLUMNS = (
+    *("label", "labels", "sentiment", "airline_sentiment", "class", "category", "target", "polarity"),
+    *("emotion", "topic", "intent", "y"),
+)
+LONG_TEXT = 20  # characters on average: longer than the usual label, identifier or date without time
+
+
+def choose_columns(
+    frame: pd.DataFrame, path: Path, *, text_column: str | None = None, label_column: str | None = None
+) -> tuple[str, str]:
+    """Return the text and the label column, guessing those that are None.
+
+    Args:
+        frame: the table.
+        path: the file it came from, for the messages.
+        text_column, label_column: what the user chose.
+
+    Raises:
+        UserError: a column that is not there, the same column twice, or no obvious guess.
+    """
+    check_columns(frame, path, text_column=text_column, label_column=label_column)
+    label = label_column
+    text = text_column or _guess_text(frame, taken=label)
+    label = label or _guess_by_name(frame, LABEL_COLUMNS, taken=text)
+    if frame.shape[1] == 2:
+        text = text or (label and _other_column(frame, label))
+        label = label or (text and _other_column(frame, text))
+    for column, option in ((text, "--text-column"), (label, "--label-column")):
+        if column is None:
+            raise UserError(
+                f"cannot tell which column of {path} is meant for {option}; "
+                f"give that option with one of {list(frame.columns)}"
+            )
+    # A file without a heading has its first row there: the "name" of the label column is one of the labels.
+    if label_column is None and label not in LABEL_COLUMNS and label in set(frame[label].map(str)):
+        raise UserError(f"{path} seems to have no heading; its first row reads {list(frame.columns)}")
+    return text, label
+
+
+def check_columns(
+    frame: pd.DataFrame, path: Path, *, text_column: str | None, label_column: str | None
+) -> None:
+    """Raise a UserError unless the columns that are not None are there and differ."""
+    for column, option in ((text_column, "--text-column"), (label_column, "--label-column")):
+        if column is not None and column not in frame.columns:
+            raise UserError(
+                f"{option} {column!r} is not a column of {path}; its columns are {list(frame.columns)}"
+            )
+    if text_column is not None and text_column == label_column:
+        raise UserError(f"--text-column and --label-column are both {text_column!r}; they must differ")
+
+
+def _guess_text(frame: pd.DataFrame, *, taken: str | None) -> str | None:
+    named = _guess_by_name(frame, TEXT_COLUMNS, taken=taken)
+    if named is not None:
+        return named
+    head = frame.head(1000)
+    long = [
+        column
+        for column in frame.columns
+        if column != taken
+        and pd.api.types.infer_dtype(head[column].tolist(), skipna=True) == "string"
+        and head[column].fillna("").map(len).mean() >= LONG_TEXT
+    ]
+    return long[0] if len(long) == 1 else None
+
+
+def _guess_by_name(frame: pd.DataFrame, names: tuple[str, ...], *, taken: str | None) -> str | None:
+    columns = {column.strip().casefold(): column for column in frame.columns if column != taken}
+    return next((columns[name] for name in names if name in columns), None)
+
+
+def _other_column(frame: pd.DataFrame, column: str) -> str:
+    return next(other for other in frame.columns if other != column)
+
+
+def cells_to_strings(cells: pd.Series, path: Path) -> list[str]:
+    """Return the N cells of a column as strings, "" where one is missing.
+
+    Raises:
+        UserError: a cell is a list or an object, or bytes that are not UTF-8.
+    """
+    strings = []
+    for row, cell in enumerate(cells.tolist(), start=1):
+        if cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)):
+            strings.append("")
+        elif isinstance(cell, bytes):
+            try:
+                strings.append(cell.decode("utf-8"))
+            except UnicodeDecodeError as error:
+                raise UserError(f"{path} is not valid UTF-8 in row {row} of {cells.name!r}") from error
+        elif pd.api.types.is_scalar(cell):
+            # A table with a gap reads integers as floats: 1.0 is the label 1.
+            whole = isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53
+            strings.append(str(int(cell)) if whole else str(cell))
+        else:
+            raise UserError(
+                f"row {row} of column {cells.name!r} in {path} holds a {type(cell).__name__}; "
+                "texts and labels must be strings, numbers or booleans"
+            )
+    return strings

@@ -1,0 +1,42 @@
+"""What a reader hands over: the rows of one source as strings, nothing dropped and nothing split."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """The rows of one file.
+
+    Attributes:
+        texts: N strings; "" where the text is missing.
+        labels: N strings; "" where the label is missing.
+        rows: int64 array of shape (N,), 0-based positions in the file; None for 0 to N - 1.
+    """
+
+    texts: list[str]
+    labels: list[str]
+    rows: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Everything a dataset's reader knows.
+
+    Attributes:
+        name: the dataset's name.
+        train: the rows to train on, and to split off what is not given below.
+        validation, test: the source's own splits, or None.
+        facts: JSON-able; "source", "sha256" and "licence" at least.
+        notes: sentences for the user.
+    """
+
+    name: str
+    train: Examples
+    validation: Examples | None = None
+    test: Examples | None = None
+    facts: dict = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
