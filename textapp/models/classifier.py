@@ -1,0 +1,108 @@
+"""What every classifier can do, and what lies in its folder."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from textapp.datasets import Split
+from textapp.models.folder import read_json, write_description, write_json
+from textapp.text.cleaning import Cleaning
+from textapp.training.progress import Progress
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class Classifier(abc.ABC):
+    """Texts to probabilities. Subclasses are dataclasses: their fields are what a person may tune.
+
+    Attributes:
+        label_names: C names in the dataset's order.
+        cleaning: texts to tokens.
+        seed: for everything that is random.
+        class_weight: None, or "balanced" to let rare classes count as much as frequent ones.
+        kind: "dummy", "linear" or "network": where the model stands in the report.
+        exports: whether it becomes a SavedModel.
+    """
+
+    kind: ClassVar[str]
+    exports: ClassVar[bool] = True
+
+    label_names: tuple[str, ...]
+    cleaning: Cleaning
+    seed: int = 0
+    class_weight: str | None = None
+
+    @abc.abstractmethod
+    def fit(
+        self, train: Split, validation: Split, *, progress: Progress | None = None
+    ) -> list[dict[str, float]]:
+        """Train on one split, choose on the other.
+
+        Returns:
+            A row for every epoch, for history.csv; empty where there are no epochs.
+        """
+
+    @abc.abstractmethod
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the probabilities of N texts, float32 of shape (N, C), rows that sum to 1."""
+
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+
+    @abc.abstractmethod
+    def _save(self, folder: Path) -> None:
+        """Write what was learned."""
+
+    @abc.abstractmethod
+    def _load(self, folder: Path) -> None:
+        """Read what `_save` wrote."""
+
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        """Return the most probable label of each text."""
+        return [self.label_names[index] for index in self.predict_proba(texts).argmax(axis=1)]
+
+    def save(self, folder: Path) -> None:
+        """Write everything that `textapp.load` needs into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._save(folder)
+        write_json(folder / "labels.json", list(self.label_names))
+        write_json(folder / "cleaning.json", self.cleaning.to_json())
+        write_description(folder, self, leave_out=("label_names", "cleaning"))
+
+    @classmethod
+    def load(cls, folder: Path, options: dict) -> Self:
+        """Return the model that `save` wrote; `textapp.load` finds the class and the options.
+
+        Args:
+            folder: the model's folder.
+            options: the fields of the dataclass, out of model.json.
+        """
+        model = cls(
+            label_names=tuple(read_json(folder / "labels.json")),
+            cleaning=Cleaning.from_json(read_json(folder / "cleaning.json")),
+            **options,
+        )
+        model._load(folder)
+        return model
+
+    def class_weights(self, labels: np.ndarray) -> np.ndarray:
+        """Return how much each class counts in the loss, float32 of shape (C,), on average 1 over the texts."""
+        classes = len(self.label_names)
+        if self.class_weight is None:
+            return np.ones(classes, np.float32)
+        counts = np.bincount(labels, minlength=classes)
+        return (len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the probabilities of logits of shape (N, C), in float32."""
+    logits = np.asarray(logits, np.float32)
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -1,0 +1,57 @@
+"""The small files of a model's folder, and the errors of one that is damaged."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from textapp.errors import UserError
+
+FORMAT = 1  # of a model's folder
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that a person can read."""
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a model's folder.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    if not path.is_file():
+        raise UserError(f"{path.parent} is no complete model folder: {path.name} is missing")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}") from error
+
+
+def write_description(folder: Path, model: Any, *, leave_out: Iterable[str] = ()) -> None:
+    """Write model.json: the model's name and the fields of its dataclass."""
+    options = {
+        field.name: getattr(model, field.name)
+        for field in dataclasses.fields(model)
+        if field.name not in leave_out
+    }
+    write_json(folder / "model.json", {"format": FORMAT, "model": model.name, "options": options})
+
+
+def read_description(folder: Path) -> tuple[str, dict]:
+    """Return the name and the options out of model.json.
+
+    Raises:
+        UserError: no such folder, no model in it, or one of another format.
+    """
+    if not folder.is_dir():
+        raise UserError(f"no model folder {folder}; it looks like saved_models/imdb/lstm")
+    description = read_json(folder / "model.json")
+    found = description.get("format") if isinstance(description, dict) else None
+    if found != FORMAT:
+        raise UserError(f"{folder} has format {found!r}; this version of textapp reads format {FORMAT}")
+    return description["model"], description["options"]

@@ -1,0 +1,105 @@
+"""Byte-level BPE for the generators: raw text to ids and back, nothing lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import tokenizers
+
+END_OF_TEXT = "<|endoftext|>"  # GPT-2's name for it
+END_ID = 0
+VOCABULARY_FILE = "vocabulary.json"  # as KerasHub's BytePairTokenizer names them
+MERGES_FILE = "merges.txt"
+CHUNK = 1_000  # texts encoded at a time: the library keeps some 100 bytes a token beside the id
+
+
+class Subwords:
+    """GPT-2's byte-level BPE with merges of its own.
+
+    The text "<|endoftext|>" inside a review is spelled out in ordinary tokens, so that no text can end itself.
+
+    Args:
+        vocabulary: token to id; `END_OF_TEXT` has `END_ID`.
+        merges: pairs of tokens, the earliest learned first.
+    """
+
+    def __init__(self, vocabulary: dict[str, int], merges: Sequence[tuple[str, str]]):
+        self.vocabulary = vocabulary
+        self.merges = list(merges)
+        self._tokenizer = _byte_level(tokenizers.models.BPE(vocabulary, self.merges))
+        self._bytes = {
+            token_id: bytes(_BYTE_OF[character] for character in token)
+            for token, token_id in vocabulary.items()
+            if token_id != END_ID
+        }
+
+    @classmethod
+    def train(cls, texts: Iterable[str], *, size: int) -> Subwords:
+        """Learn the merges from texts.
+
+        Args:
+            texts: the training texts.
+            size: V at most; at least 257, for the bytes and the end of text.
+        """
+        learner = _byte_level(tokenizers.models.BPE())
+        learner.train_from_iterator(
+            texts,
+            tokenizers.trainers.BpeTrainer(
+                vocab_size=size,
+                special_tokens=[END_OF_TEXT],
+                initial_alphabet=sorted(_BYTE_OF),
+                show_progress=False,
+            ),
+        )
+        model = json.loads(learner.to_str())["model"]
+        return cls(model["vocab"], [tuple(merge) for merge in model["merges"]])
+
+    def __len__(self) -> int:
+        """Return V."""
+        return len(self.vocabulary)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of each text, without an end of text."""
+        texts = [text.encode("utf-8", errors="replace").decode() for text in texts]  # lone surrogates to "?"
+        chunks = (texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK))
+        return [encoding.ids for chunk in chunks for encoding in self._tokenizer.encode_batch_fast(chunk)]
+
+    def decode(self, token_ids: Iterable[int]) -> str:
+        """Return the text of ids; bytes that are no UTF-8 become U+FFFD, ends of text nothing."""
+        return b"".join(self._bytes.get(int(i), b"") for i in token_ids).decode("utf-8", errors="replace")
+
+    def save(self, folder: Path) -> None:
+        """Write `vocabulary.json` and `merges.txt`, in the format of GPT-2 and KerasHub."""
+        folder.mkdir(parents=True, exist_ok=True)
+        vocabulary = json.dumps(self.vocabulary, ensure_ascii=False, indent=0)
+        (folder / VOCABULARY_FILE).write_text(vocabulary, encoding="utf-8")
+        merges = "".join(f"{left} {right}\n" for left, right in self.merges)
+        (folder / MERGES_FILE).write_text(merges, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Subwords:
+        """Read what `save` wrote."""
+        vocabulary = json.loads((folder / VOCABULARY_FILE).read_text(encoding="utf-8"))
+        lines = (folder / MERGES_FILE).read_text(encoding="utf-8").splitlines()
+        return cls(vocabulary, [tuple(line.split(" ")) for line in lines])
+
+
+def _byte_level(model: tokenizers.models.BPE) -> tokenizers.Tokenizer:
+    tokenizer = tokenizers.Tokenizer(model)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return tokenizer
+
+
+def _byte_characters() -> dict[str, int]:
+    """Return the character that stands for each byte in GPT-2's files: itself where it is printable."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {
+        **{chr(byte): byte for byte in printable},
+        **{chr(256 + position): byte for position, byte in enumerate(others)},
+    }
+
+
+_BYTE_OF = _byte_characters()

@@ -1,0 +1,74 @@
+"""Words to ids: a list of words in the order of how often they stand in the training texts."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from textapp.errors import UserError
+
+PADDING_ID = 0
+UNKNOWN_ID = 1
+SPECIAL_TOKENS = ("[PAD]", "[UNK]")  # no cleaned token has a bracket
+
+
+class Vocabulary:
+    """The V most frequent tokens, with id 0 for padding and 1 for every other token.
+
+    Args:
+        words: the tokens with the ids 2, 3, ...; each once.
+    """
+
+    def __init__(self, words: Sequence[str]):
+        self.words = tuple(words)
+        self._ids = {word: position + len(SPECIAL_TOKENS) for position, word in enumerate(self.words)}
+        if len(self._ids) != len(self.words):
+            raise ValueError("a word stands twice in the vocabulary")
+
+    @classmethod
+    def build(cls, token_lists: Iterable[Sequence[str]], *, size: int, min_count: int = 1) -> Vocabulary:
+        """Return the vocabulary of the most frequent tokens; equally frequent ones in alphabetical order.
+
+        Args:
+            token_lists: the tokens of each training text.
+            size: V at most, the two special ids included.
+            min_count: leave out tokens that stand fewer times in all texts.
+        """
+        counts = collections.Counter(token for tokens in token_lists for token in tokens)
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        kept = [token for token, count in ranked[: size - len(SPECIAL_TOKENS)] if count >= min_count]
+        return cls(kept)
+
+    def __len__(self) -> int:
+        """Return V."""
+        return len(self.words) + len(SPECIAL_TOKENS)
+
+    def encode(self, token_lists: Iterable[Sequence[str]]) -> list[np.ndarray]:
+        """Return the ids of each text, an int32 array of shape (T,) with T >= 1.
+
+        A text without tokens becomes one unknown token: an LSTM on a GPU refuses empty rows.
+        """
+        ids, unknown = self._ids, UNKNOWN_ID
+        return [
+            np.array([ids.get(token, unknown) for token in tokens] or [unknown], dtype=np.int32)
+            for tokens in token_lists
+        ]
+
+    def save(self, path: Path) -> None:
+        """Write one token a line, in the order of the ids."""
+        path.write_text("".join(f"{token}\n" for token in (*SPECIAL_TOKENS, *self.words)), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Vocabulary:
+        """Read what `save` wrote.
+
+        Raises:
+            UserError: the file does not begin with the special tokens.
+        """
+        tokens = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        if tuple(tokens[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
+            raise UserError(f"{path} is no vocabulary: its first lines are not {list(SPECIAL_TOKENS)}")
+        return cls(tokens[len(SPECIAL_TOKENS) :])
