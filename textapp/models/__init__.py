@@ -1,0 +1,48 @@
+"""The models by name, and loading one from its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textapp.errors import UserError
+from textapp.models.classifier import Classifier
+from textapp.models.decoder import Decoder
+from textapp.models.encoder import Encoder
+from textapp.models.folder import option_names, read_description
+from textapp.models.lstm import LSTM
+from textapp.models.majority import Majority
+from textapp.models.nbsvm import NBSVM
+from textapp.models.tfidf import Tfidf
+
+CLASSIFIERS: dict[str, type[Classifier]] = {
+    "majority": Majority,
+    "tfidf": Tfidf,
+    "nbsvm": NBSVM,
+    "lstm": LSTM,
+    "encoder": Encoder,
+}
+GENERATORS: dict[str, type[Decoder]] = {
+    "decoder": Decoder,
+}
+
+
+def load(folder: str | Path) -> Classifier | Decoder:
+    """Load a trained model.
+
+    Args:
+        folder: a model's folder in a run, such as "saved_models/imdb/encoder".
+
+    Returns:
+        A classifier, with `predict` and `predict_proba`, or a generator, with `generate`.
+
+    Raises:
+        UserError: the folder is missing, incomplete, damaged or of another version.
+    """
+    folder = Path(folder)
+    name, options = read_description(folder)
+    known = {**CLASSIFIERS, **GENERATORS}
+    if name not in known:
+        raise UserError(f"{folder} holds a model {name!r}; this version of textapp knows {sorted(known)}")
+    if unknown := sorted(options.keys() - option_names(known[name])):
+        raise UserError(f"{folder} is of another version: this {name} has no options {unknown}")
+    return known[name].load(folder, options)

@@ -18,27 +18,39 @@ def write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
+def require_file(folder: Path, name: str) -> Path:
+    """Return the path of a file or folder that a model's folder must have.
+
+    Raises:
+        UserError: it is missing.
+    """
+    path = folder / name
+    if not path.exists():
+        raise UserError(f"{folder} is no complete model folder: {name} is missing")
+    return path
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file of a model's folder.
 
     Raises:
         UserError: it is missing or damaged.
     """
-    if not path.is_file():
-        raise UserError(f"{path.parent} is no complete model folder: {path.name} is missing")
+    require_file(path.parent, path.name)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path} is damaged: {error}") from error
 
 
+def option_names(model: type) -> list[str]:
+    """Return the names of the fields that a model's dataclass is made with."""
+    return [field.name for field in dataclasses.fields(model) if field.init]
+
+
 def write_description(folder: Path, model: Any, *, leave_out: Iterable[str] = ()) -> None:
     """Write model.json: the model's name and the fields of its dataclass."""
-    options = {
-        field.name: getattr(model, field.name)
-        for field in dataclasses.fields(model)
-        if field.name not in leave_out
-    }
+    options = {name: getattr(model, name) for name in option_names(type(model)) if name not in leave_out}
     write_json(folder / "model.json", {"format": FORMAT, "model": model.name, "options": options})
 
 

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from textapp.datasets import Split
 from textapp.errors import UserError
 from textapp.models.classifier import Classifier, softmax
+from textapp.models.folder import require_file
 from textapp.models.sklearn_file import load_sklearn, save_sklearn
 from textapp.training.progress import Progress
 
@@ -128,9 +129,7 @@ class NgramClassifier(Classifier):
         save_sklearn(self._learned, folder)
 
     def _load(self, folder: Path) -> None:
-        path = folder / NGRAMS_FILE
-        if not path.is_file():
-            raise UserError(f"{folder} is no complete model folder: {path.name} is missing")
+        path = require_file(folder, NGRAMS_FILE)
         self.ngrams = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         self._learned = load_sklearn(folder)
         if len(self.ngrams) != len(self.feature_weights):

@@ -9,6 +9,7 @@ import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from textapp.errors import UserError
+from textapp.models.folder import require_file
 
 FILE = "model.skops"
 TRUSTED = ("numpy.dtype",)  # beside scikit-learn's own types, which skops trusts
@@ -25,9 +26,7 @@ def load_sklearn(folder: Path) -> object:
     Raises:
         UserError: the file is missing, damaged, or holds a type that is not trusted.
     """
-    path = folder / FILE
-    if not path.is_file():
-        raise UserError(f"{folder} is no complete model folder: {FILE} is missing")
+    path = require_file(folder, FILE)
     try:
         return skops.io.load(path, trusted=list(TRUSTED))
     except UntrustedTypesFoundException as error:

@@ -1,0 +1,249 @@
+"""A transformer decoder, KerasHub's GPT-2 made small, that writes texts like those it was trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Self
+
+import keras
+import keras_hub
+import numpy as np
+
+from textapp.datasets import Split
+from textapp.errors import UserError
+from textapp.models.decoding import generate_ids, uniform_numbers
+from textapp.models.folder import require_file, write_description
+from textapp.models.network import NETWORK_FILE, load_network
+from textapp.text.subwords import END_ID, Subwords
+from textapp.training.fit import fit
+from textapp.training.progress import Progress
+from textapp.training.windows import Windows, pack, score_windows
+
+TOKENIZER_FOLDER = "tokenizer"
+VALIDATION_TEXTS = 200  # enough to see where the validation loss goes
+
+
+@keras.saving.register_keras_serializable(package="textapp")
+class TextGPT2(keras_hub.models.GPT2CausalLM):
+    """`GPT2CausalLM` whose generation takes its settings as inputs, so that they change without compiling."""
+
+    def generate_step(self, inputs, stop_token_ids=None):
+        return generate_ids(self, inputs, end_id=END_ID)
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class Decoder:
+    """Prompts to texts. It sees texts as they are, never cleaned.
+
+    Attributes:
+        seed: for everything that is random while training.
+        vocabulary_size: the most subwords, V.
+        context: the most tokens it looks back on, T.
+        layers, heads, hidden_dim: of GPT-2.
+        batch_size, learning_rate: of the training; AdamW, warmed up and then brought to zero as a cosine.
+        training_tokens: how many tokens to train on, over as many passes as that takes.
+        epochs: the most passes over the training texts.
+        checks: how often to look at the validation texts.
+    """
+
+    name: ClassVar[str] = "decoder"
+    kind: ClassVar[str] = "network"
+    exports: ClassVar[bool] = True
+
+    seed: int = 0
+    vocabulary_size: int = 4_000
+    context: int = 128
+    layers: int = 2
+    heads: int = 4
+    hidden_dim: int = 192
+    batch_size: int = 16
+    learning_rate: float = 3e-3
+    training_tokens: int = 2_500_000
+    epochs: int = 10
+    checks: int = 5
+
+    subwords: Subwords = dataclasses.field(init=False, repr=False)
+    network: keras.Model = dataclasses.field(init=False, repr=False)
+
+    def build(self) -> keras.Model:
+        """Return the untrained network: {"token_ids", "padding_mask"} of shape (B, T) to logits (B, T, V)."""
+        backbone = keras_hub.models.GPT2Backbone(
+            vocabulary_size=len(self.subwords),
+            num_layers=self.layers,
+            num_heads=self.heads,
+            hidden_dim=self.hidden_dim,
+            intermediate_dim=4 * self.hidden_dim,
+            max_sequence_length=self.context,
+            dropout=0.0,  # a small network that sees each text once or twice learns too little, not too much
+        )
+        network = TextGPT2(backbone)
+        network.compile(jit_compile=False)
+        return network
+
+    def fit(
+        self, train: Split, validation: Split, *, progress: Progress | None = None
+    ) -> list[dict[str, float]]:
+        """Learn the subwords and the network; return a row for every look at the validation texts."""
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(self.seed)
+        progress = progress or Progress()
+        progress.start("learning subwords")
+        self.subwords = Subwords.train(train.texts, size=self.vocabulary_size)
+        windows = Windows(
+            pack(self.subwords.encode(train.texts), context=self.context, end_id=END_ID, seed=self.seed),
+            batch_size=self.batch_size,
+            training_tokens=self.training_tokens,
+            epochs=self.epochs,
+            checks=self.checks,
+            seed=self.seed,
+        )
+        self.network = self.build()
+        trained = self._plain_network()
+        steps = self.checks * len(windows)
+        warm_up = min(100, math.ceil(steps / 10))
+        trained.compile(
+            optimizer=keras.optimizers.AdamW(
+                keras.optimizers.schedules.CosineDecay(
+                    0.0, steps - warm_up, warmup_target=self.learning_rate, warmup_steps=warm_up, alpha=0.02
+                ),
+                weight_decay=0.01,
+                beta_2=0.98,
+                global_clipnorm=1.0,
+            ),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            weighted_metrics=[],
+            jit_compile=False,
+        )
+        return fit(
+            trained,
+            windows,
+            self._score_windows(validation.texts[:VALIDATION_TEXTS]),
+            epochs=self.checks,
+            patience=self.checks,
+            progress=progress,
+        )
+
+    def _plain_network(self) -> keras.Model:
+        """Return the network without KerasHub's own `fit` and `predict`, which want to do the batching."""
+        return keras.Model(self.network.input, self.network.output)
+
+    def _score_windows(self, texts: Sequence[str]):
+        return score_windows(self.subwords.encode(texts), context=self.context, end_id=END_ID)
+
+    def bits_per_byte(self, texts: Sequence[str]) -> float:
+        """Return the information in the texts by this model, in bits per byte of UTF-8.
+
+        Every text is read from its start in windows of `context` tokens. A token is predicted from the tokens
+        before it in its window, the first of a text from the end-of-text token.
+        """
+        bits, size = 0.0, 0
+        for nats, text in zip(self.negative_log_likelihoods(texts), texts, strict=True):
+            bits += nats / math.log(2)
+            size += len(text.encode("utf-8", errors="replace"))
+        return bits / max(size, 1)
+
+    def negative_log_likelihoods(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the nats of each of N texts, float64 of shape (N,)."""
+        batches, network = self._score_windows(texts), self._plain_network()
+        totals = np.zeros(len(texts))
+        for index in range(len(batches)):
+            inputs, targets, weights = batches[index]
+            logits = np.asarray(network.predict_on_batch(inputs), np.float32)  # (B, T, V)
+            logits -= logits.max(axis=-1, keepdims=True)
+            chosen = np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+            nats = (np.log(np.exp(logits).sum(axis=-1)) - chosen) * weights
+            np.add.at(totals, batches.document_of[index], nats.sum(axis=-1, dtype=np.float64))
+        return totals
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        *,
+        max_new_tokens: int = 60,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        top_p: float = 0.95,
+        seed: int = 0,
+    ) -> list[str]:
+        """Continue prompts.
+
+        Args:
+            prompts: N texts; of one that is too long the last tokens are read. May be empty texts.
+            max_new_tokens: the most tokens to add; fewer where the model ends the text.
+            temperature: 0 always takes the most probable token; above 1 gets wild.
+            top_k: choose among this many most probable tokens; 0 for all.
+            top_p: choose among the fewest tokens that have this probability together.
+            seed: the same seed gives the same texts.
+
+        Returns:
+            N texts, each beginning with its prompt.
+
+        Raises:
+            UserError: a setting is out of range.
+        """
+        check_settings(self.context, max_new_tokens, temperature, top_k, top_p, seed)
+        if len(prompts) == 0:
+            return []
+        room = self.context - max_new_tokens
+        # The end of text before it stands as its start: it is what the model saw before every text.
+        encoded = [[END_ID, *ids][-room:] for ids in self.subwords.encode(prompts)]
+        length = max(len(ids) for ids in encoded) + max_new_tokens
+        padding_mask = np.arange(length) < np.array([len(ids) for ids in encoded])[:, None]
+        token_ids = np.full(padding_mask.shape, END_ID, np.int32)
+        token_ids[padding_mask] = np.concatenate(encoded)
+        generated = self.network.make_generate_function()(
+            {
+                "token_ids": token_ids,
+                "padding_mask": padding_mask,
+                "uniform": uniform_numbers(seed, *token_ids.shape),
+                "temperature": np.float32(temperature),
+                "top_k": np.int32(top_k),
+                "top_p": np.float32(top_p),
+            },
+            stop_token_ids=None,
+        )
+        generated = keras.ops.convert_to_numpy(generated)
+        return [
+            prompt + self.subwords.decode(ids[len(given) : len(given) + max_new_tokens])
+            for prompt, given, ids in zip(prompts, encoded, generated, strict=True)
+        ]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return self.network.count_params()
+
+    def save(self, folder: Path) -> None:
+        """Write everything that `textapp.load` needs into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.subwords.save(folder / TOKENIZER_FOLDER)
+        self.network.save(folder / NETWORK_FILE)
+        write_description(folder, self)
+
+    @classmethod
+    def load(cls, folder: Path, options: dict) -> Self:
+        """Return the model that `save` wrote; `textapp.load` finds the class and the options."""
+        model = cls(**options)
+        model.subwords = Subwords.load(require_file(folder, TOKENIZER_FOLDER))
+        model.network = load_network(require_file(folder, NETWORK_FILE))
+        model.network.compile(jit_compile=False)
+        return model
+
+
+def check_settings(
+    context: int, max_new_tokens: int, temperature: float, top_k: int, top_p: float, seed: int
+) -> None:
+    """Raise UserError for generation settings that are out of range."""
+    if not 1 <= max_new_tokens < context:
+        raise UserError(f"max-new-tokens is {max_new_tokens}; this model takes 1 to {context - 1}")
+    if not (0 <= temperature < math.inf):
+        raise UserError(f"temperature is {temperature}; it must be 0 or more")
+    if top_k < 0:
+        raise UserError(f"top-k is {top_k}; it must be 0 (for all tokens) or more")
+    if not 0 < top_p <= 1:
+        raise UserError(f"top-p is {top_p}; it must be above 0 and at most 1")
+    if not 0 <= seed < 2**31:
+        raise UserError(f"the seed is {seed}; it must be from 0 to {2**31 - 1}")

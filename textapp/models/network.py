@@ -1,0 +1,145 @@
+"""What the networks share: vocabulary, batches, training, files."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import keras
+import numpy as np
+
+from textapp.datasets import Split
+from textapp.errors import UserError
+from textapp.models.classifier import Classifier, softmax
+from textapp.models.folder import require_file
+from textapp.text.vocabulary import Vocabulary
+from textapp.training.batches import Batches
+from textapp.training.fit import fit
+from textapp.training.progress import Progress
+
+NETWORK_FILE = "model.keras"
+VOCABULARY_FILE = "vocabulary.txt"
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class NetworkClassifier(Classifier):
+    """A Keras network from token ids to logits. Subclasses say what it is made of.
+
+    Attributes:
+        vocabulary_size: the most ids, V.
+        sequence_length: longer texts keep their first and their last half of this.
+        embedding_dim: numbers per token, D.
+        token_dropout: share of the embedding's channels left out while training.
+        dropout: the same for the pooled text.
+        batch_size, learning_rate, epochs, patience: of the training; Adam, stopped early by validation loss.
+    """
+
+    kind: ClassVar[str] = "network"
+
+    vocabulary_size: int = 20_000
+    sequence_length: int = 256
+    embedding_dim: int = 64
+    token_dropout: float = 0.3
+    dropout: float = 0.5
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    epochs: int = 6
+    patience: int = 2
+
+    # What training sets.
+    vocabulary: Vocabulary = dataclasses.field(init=False, repr=False)
+    network: keras.Model = dataclasses.field(init=False, repr=False)
+
+    @abc.abstractmethod
+    def features(self, token_ids: keras.KerasTensor, padding_mask: keras.KerasTensor) -> keras.KerasTensor:
+        """Return what the last layer sees, (B, features), for inputs of shape (B, T)."""
+
+    def build(self) -> keras.Model:
+        """Return the untrained network: {"token_ids", "padding_mask"} of shape (B, T) to logits (B, C)."""
+        token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+        padding_mask = keras.Input((None,), dtype="bool", name="padding_mask")
+        pooled = keras.layers.Dropout(self.dropout, name="pooled_dropout")(
+            self.features(token_ids, padding_mask)
+        )
+        logits = keras.layers.Dense(len(self.label_names), dtype="float32", name="logits")(pooled)
+        return keras.Model({"token_ids": token_ids, "padding_mask": padding_mask}, logits, name=self.name)
+
+    def fit(
+        self, train: Split, validation: Split, *, progress: Progress | None = None
+    ) -> list[dict[str, float]]:
+        keras.utils.clear_session()  # layer names and memory of the model before
+        keras.utils.set_random_seed(self.seed)
+        tokens = self.cleaning(train.texts)
+        self.vocabulary = Vocabulary.build(tokens, size=self.vocabulary_size)
+        self.network = self.build()
+        self.network.compile(
+            optimizer=keras.optimizers.Adam(self.learning_rate, global_clipnorm=1.0),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            jit_compile=False,
+        )
+        weights = self.class_weights(train.labels)
+        return fit(
+            self.network,
+            self._batches(tokens, train.labels, weights, seed=self.seed),
+            self._batches(self.cleaning(validation.texts), validation.labels, weights),
+            epochs=self.epochs,
+            patience=self.patience,
+            progress=progress or Progress(),
+        )
+
+    def _batches(
+        self,
+        tokens: Sequence[Sequence[str]],
+        labels: np.ndarray | None = None,
+        class_weights: np.ndarray | None = None,
+        *,
+        seed: int | None = None,
+    ) -> Batches:
+        return Batches(
+            self.vocabulary.encode(tokens),
+            labels,
+            None if labels is None else class_weights[labels],
+            batch_size=self.batch_size,
+            sequence_length=self.sequence_length,
+            seed=seed,
+        )
+
+    def predict_logits(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the logits of N texts, float32 of shape (N, C)."""
+        logits = np.zeros((len(texts), len(self.label_names)), np.float32)
+        if len(texts) > 0:
+            batches = self._batches(self.cleaning(texts))
+            answers = [self.network.predict_on_batch(batches[index][0]) for index in range(len(batches))]
+            logits[batches.order] = np.concatenate(answers)
+        return logits
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        return softmax(self.predict_logits(texts))
+
+    @property
+    def parameters(self) -> int:
+        return self.network.count_params()
+
+    def _save(self, folder: Path) -> None:
+        self.vocabulary.save(folder / VOCABULARY_FILE)
+        self.network.save(folder / NETWORK_FILE)
+
+    def _load(self, folder: Path) -> None:
+        self.vocabulary = Vocabulary.load(require_file(folder, VOCABULARY_FILE))
+        self.network = load_network(require_file(folder, NETWORK_FILE))
+
+
+def load_network(path: Path) -> keras.Model:
+    """Read a .keras file, from either backend, without running code out of it.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged or of another Keras version: {error}") from error

@@ -1,0 +1,134 @@
+"""Texts as windows of tokens for the generators: packed to train on, one after the other to score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+
+def pack(documents: Sequence[Sequence[int]], *, context: int, end_id: int, seed: int) -> np.ndarray:
+    """Return all texts one after the other, cut into windows without any padding.
+
+    Args:
+        documents: the ids of each text.
+        context: T.
+        end_id: put before every text.
+        seed: shuffles the texts.
+
+    Returns:
+        int32 array of shape (windows, T + 1), each window beginning with the last token of the one before; what
+        does not fill a window is left out, unless there is no window, which is then filled with `end_id`.
+    """
+    order = np.random.default_rng(seed).permutation(len(documents))
+    pieces = [np.array([end_id, *documents[position]], np.int32) for position in order]
+    stream = np.concatenate([*pieces, np.array([end_id], np.int32)])
+    if len(stream) < context + 1:
+        stream = np.pad(stream, (0, context + 1 - len(stream)), constant_values=end_id)
+    count = (len(stream) - 1) // context
+    starts = np.arange(count)[:, None] * context
+    return stream[starts + np.arange(context + 1)]
+
+
+def _inputs(token_ids: np.ndarray) -> dict[str, np.ndarray]:
+    # Attention is causal: what stands on the right of a token, padding too, changes nothing for it.
+    return {"token_ids": token_ids, "padding_mask": np.ones(token_ids.shape, bool)}
+
+
+class Windows(keras.utils.PyDataset):
+    """Batches of packed windows, in a number of parts: one part is an "epoch" for Keras.
+
+    Args:
+        windows: int32 array of shape (windows, T + 1).
+        batch_size: B.
+        training_tokens: stop after about this many tokens.
+        epochs: the most passes over the windows.
+        checks: how many parts to make of it all.
+        seed: shuffles the windows of each pass.
+    """
+
+    def __init__(
+        self,
+        windows: np.ndarray,
+        *,
+        batch_size: int,
+        training_tokens: int,
+        epochs: int,
+        checks: int,
+        seed: int,
+    ):
+        super().__init__()
+        self._windows = windows
+        self._batch_size = min(batch_size, len(windows))
+        wanted = min(training_tokens // (windows.shape[1] - 1), epochs * len(windows))
+        self._steps = max(1, wanted // (self._batch_size * checks))
+        random = np.random.default_rng(seed)
+        needed = self._steps * checks * self._batch_size
+        passes = [random.permutation(len(windows)) for _ in range(-(-needed // len(windows)))]
+        self._order = np.concatenate(passes)
+        self._part = 0
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, index: int):
+        start = (self._part * self._steps + index) * self._batch_size
+        windows = self._windows[self._order[start : start + self._batch_size]]
+        return _inputs(windows[:, :-1]), windows[:, 1:], np.ones(windows[:, 1:].shape, np.float32)
+
+    def on_epoch_end(self) -> None:
+        self._part += 1
+
+
+class ScoreWindows(keras.utils.PyDataset):
+    """Batches that hold every token of every text once as a target.
+
+    Attributes:
+        document_of: for each batch the position of each row's text, an int array of shape (B,).
+    """
+
+    def __init__(self, rows: np.ndarray, targets: np.ndarray, weights: np.ndarray, document_of: np.ndarray):
+        super().__init__()
+        self._parts = rows, targets, weights
+        self._document_of = document_of
+        self._batch_size = 32
+        self.document_of = [document_of[self._slice(index)] for index in range(len(self))]
+
+    def _slice(self, index: int) -> slice:
+        return slice(index * self._batch_size, (index + 1) * self._batch_size)
+
+    def __len__(self) -> int:
+        return -(-len(self._document_of) // self._batch_size)
+
+    def __getitem__(self, index: int):
+        rows, targets, weights = (part[self._slice(index)] for part in self._parts)
+        return _inputs(rows), targets, weights
+
+
+def score_windows(documents: Sequence[Sequence[int]], *, context: int, end_id: int) -> ScoreWindows:
+    """Return the windows of each text, one after the other, padded on the right.
+
+    Args:
+        documents: the ids of each text; the first token is predicted from `end_id`.
+        context: T.
+        end_id: stands before each text, and as padding, which has weight 0.
+    """
+    rows, targets, weights, document_of = [], [], [], []
+    for position, ids in enumerate(documents):
+        given = [end_id, *ids]
+        for start in range(0, len(ids), context):
+            wanted = given[start + 1 : start + 1 + context]
+            row = given[start : start + len(wanted)]
+            missing = context - len(wanted)
+            rows.append(row + [end_id] * missing)
+            targets.append(wanted + [end_id] * missing)
+            weights.append([1.0] * len(wanted) + [0.0] * missing)
+            document_of.append(position)
+    shape = (len(rows), context)
+    return ScoreWindows(
+        np.array(rows, np.int32).reshape(shape),
+        np.array(targets, np.int32).reshape(shape),
+        np.array(weights, np.float32).reshape(shape),
+        np.array(document_of, np.int64),
+    )
