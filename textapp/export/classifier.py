@@ -1,0 +1,131 @@
+"""Classifiers as TensorFlow modules that take raw strings, made of core TensorFlow ops alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from textapp.export.cleaning_ops import CleaningOps
+from textapp.models.linear import NGRAMS_FILE, NgramClassifier
+from textapp.models.network import VOCABULARY_FILE, NetworkClassifier
+from textapp.text.cleaning import Cleaning
+from textapp.text.vocabulary import PADDING_ID, UNKNOWN_ID
+
+TEXTS = tf.TensorSpec([None], tf.string, name="text")
+
+
+class ClassifierModule(tf.Module):
+    """Raw strings to label, score and probabilities. Everything that lives in tables is an attribute.
+
+    Args:
+        cleaning: the trained model's.
+        label_names: C names.
+        lines: a file of the model's folder; a line's number is the id of the n-gram or token on it.
+        unknown: the id of everything else.
+    """
+
+    def __init__(self, cleaning: Cleaning, label_names: tuple[str, ...], *, lines: Path, unknown: int):
+        super().__init__()
+        self.cleaning = CleaningOps(cleaning)
+        self.label_names = tf.constant(label_names)
+        # The file becomes an asset of the SavedModel, so the folder can be moved.
+        self.table = tf.lookup.StaticHashTable(
+            tf.lookup.TextFileInitializer(
+                str(lines),
+                tf.string,
+                tf.lookup.TextFileIndex.WHOLE_LINE,
+                tf.int64,
+                tf.lookup.TextFileIndex.LINE_NUMBER,
+            ),
+            default_value=unknown,
+        )
+
+    def logits(self, text: tf.Tensor) -> tf.Tensor:
+        """Return float32 logits of shape (N, C) for strings of shape (N,)."""
+        raise NotImplementedError
+
+    @tf.function(input_signature=[TEXTS])
+    def serving_default(self, text):
+        probabilities = tf.nn.softmax(tf.cast(self.logits(text), tf.float32))
+        return {
+            "label": tf.gather(self.label_names, tf.argmax(probabilities, axis=1)),
+            "score": tf.reduce_max(probabilities, axis=1),
+            "probabilities": probabilities,
+        }
+
+    def signatures(self) -> dict:
+        """Return the functions to export by name."""
+        return {"serving_default": self.serving_default}
+
+
+class NgramModule(ClassifierModule):
+    """`NgramClassifier` again: count the n-grams, weight them, add up."""
+
+    def __init__(self, model: NgramClassifier, folder: Path):
+        super().__init__(model.cleaning, model.label_names, lines=folder / NGRAMS_FILE, unknown=-1)
+        weights, bias = model.class_weights_and_bias
+        self.weights = tf.Variable(weights, dtype=tf.float32, trainable=False)
+        self.bias = tf.Variable(bias, dtype=tf.float32, trainable=False)
+        self.feature_weights = tf.Variable(model.feature_weights, dtype=tf.float32, trainable=False)
+        self.settings = model  # plain flags; nothing of it that tf.Module would track
+
+    def logits(self, text: tf.Tensor) -> tf.Tensor:
+        texts = tf.size(text, out_type=tf.int64)
+        size = tf.size(self.feature_weights, out_type=tf.int64)
+        ngrams = tf.strings.ngrams(self.cleaning(text), tuple(range(1, self.settings.longest_ngram + 1)))
+        ids, rows = self.table.lookup(ngrams.flat_values), ngrams.value_rowids()
+        known = ids >= 0
+        keys, _, counts = tf.unique_with_counts(
+            tf.boolean_mask(rows, known) * size + tf.boolean_mask(ids, known)
+        )
+        rows, ids = keys // size, keys % size
+        values = tf.gather(self.feature_weights, ids)
+        if self.settings.sublinear_counts:
+            values *= 1 + tf.math.log(tf.cast(counts, tf.float32))
+        if self.settings.unit_length:
+            squares = tf.math.unsorted_segment_sum(values**2, rows, texts)
+            values /= tf.gather(tf.sqrt(squares), rows)
+        votes = values[:, tf.newaxis] * tf.gather(self.weights, ids)
+        logits = tf.math.unsorted_segment_sum(votes, rows, texts) + self.bias
+        return tf.math.log_sigmoid(logits) if self.settings.one_vs_rest else logits
+
+
+class NetworkModule(ClassifierModule):
+    """`NetworkClassifier` again: look the tokens up, cut and pad, ask the network."""
+
+    def __init__(self, model: NetworkClassifier, folder: Path):
+        super().__init__(
+            model.cleaning, model.label_names, lines=folder / VOCABULARY_FILE, unknown=UNKNOWN_ID
+        )
+        self.sequence_length = model.sequence_length
+        self.network = model.network
+        for layer in self.network._flatten_layers():
+            if isinstance(layer, keras.layers.LSTM):
+                layer.use_cudnn = False  # CudnnRNN in a graph would need the GPU that it was exported on
+
+    def logits(self, text: tf.Tensor) -> tf.Tensor:
+        token_ids = self._shorten(self.table.lookup(self.cleaning(text)))
+        is_empty = token_ids.row_lengths() == 0
+        unknown = tf.RaggedTensor.from_row_lengths(
+            tf.fill([tf.math.count_nonzero(is_empty)], tf.constant(UNKNOWN_ID, tf.int64)),
+            tf.cast(is_empty, tf.int64),
+        )
+        token_ids = tf.concat([token_ids, unknown], axis=1)
+        padding_mask = tf.sequence_mask(token_ids.row_lengths())
+        token_ids = tf.cast(token_ids.to_tensor(PADDING_ID), tf.int32)
+        # No texts at all make an array of width 0, which the networks cannot read.
+        missing = [[0, 0], [0, tf.maximum(1 - tf.shape(token_ids)[1], 0)]]
+        inputs = {"token_ids": tf.pad(token_ids, missing), "padding_mask": tf.pad(padding_mask, missing)}
+        return self.network(inputs, training=False)
+
+    def _shorten(self, token_ids: tf.RaggedTensor) -> tf.RaggedTensor:
+        """Keep the first and the last half of long texts, as `textapp.training.batches.shorten` does."""
+        lengths = token_ids.row_lengths()
+        positions = tf.ragged.range(lengths).flat_values
+        lengths = tf.gather(lengths, token_ids.value_rowids())
+        head = self.sequence_length // 2
+        kept = (lengths <= self.sequence_length) | (positions < head)
+        kept |= positions >= lengths - (self.sequence_length - head)
+        return tf.ragged.boolean_mask(token_ids, token_ids.with_flat_values(kept))

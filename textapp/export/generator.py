@@ -1,0 +1,124 @@
+"""The generator as a TensorFlow module: prompt in, text out.
+
+Subwords come from KerasHub's byte-pair tokenizer, which needs tensorflow-text's ops: whoever loads the
+SavedModel does `import tensorflow_text` first.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras_hub
+import tensorflow as tf
+
+from textapp.models.decoder import TOKENIZER_FOLDER, Decoder
+from textapp.models.decoding import generate_ids
+from textapp.text.subwords import END_ID, MERGES_FILE, VOCABULARY_FILE
+
+
+class GeneratorModule(tf.Module):
+    """`Decoder` again: the same seed gives the same text."""
+
+    def __init__(self, model: Decoder, folder: Path):
+        super().__init__()
+        self.network = model.network
+        self.context = model.context
+        tokenizer = folder / TOKENIZER_FOLDER
+        # No special tokens: "<|endoftext|>" inside a prompt is spelled out, as in `Subwords`.
+        self.tokenizer = keras_hub.tokenizers.BytePairTokenizer(
+            str(tokenizer / VOCABULARY_FILE), str(tokenizer / MERGES_FILE), unsplittable_tokens=[]
+        )
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="prompt")])
+    def serving_default(self, prompt):
+        settings = {"max_new_tokens": 60, "temperature": 0.8, "top_k": 0, "top_p": 0.95, "seed": 0}
+        return {"text": self._generate(prompt, **settings)}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, name="prompt"),
+            tf.TensorSpec([], tf.int32, name="max_new_tokens"),
+            tf.TensorSpec([], tf.float32, name="temperature"),
+            tf.TensorSpec([], tf.int32, name="top_k"),
+            tf.TensorSpec([], tf.float32, name="top_p"),
+            tf.TensorSpec([], tf.int32, name="seed"),
+        ]
+    )
+    def generate(self, prompt, max_new_tokens, temperature, top_k, top_p, seed):
+        return {"text": self._generate(prompt, max_new_tokens, temperature, top_k, top_p, seed)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def score(self, text):
+        token_ids = self._encode(text)
+        lengths = token_ids.row_lengths()
+        texts = tf.shape(text)[0]
+        # As `Decoder.bits_per_byte`: windows of `context` tokens, each token a target once.
+        windows = tf.maximum(-(-tf.cast(tf.reduce_max(tf.concat([lengths, [1]], 0)), tf.int32) // self.context), 1)
+        width = windows * self.context
+        targets = token_ids.to_tensor(END_ID, shape=[None, None])
+        targets = tf.pad(targets, [[0, 0], [0, width - tf.shape(targets)[1]]], constant_values=END_ID)
+        inputs = tf.concat([tf.fill([texts, 1], END_ID), targets[:, :-1]], axis=1)
+        rows = [tf.reshape(part, [texts * windows, self.context]) for part in (inputs, targets)]
+        logits = self.network({"token_ids": rows[0], "padding_mask": tf.ones_like(rows[0], tf.bool)}, training=False)
+        nats = tf.nn.sparse_softmax_cross_entropy_with_logits(rows[1], tf.cast(logits, tf.float32))
+        nats = tf.reshape(nats, [texts, width]) * tf.sequence_mask(lengths, width, dtype=tf.float32)
+        size = tf.strings.length(text, unit="BYTE")
+        bits = tf.reduce_sum(nats, axis=1) / tf.math.log(2.0)
+        return {
+            "bits_per_byte": bits / tf.cast(tf.maximum(size, 1), tf.float32),
+            "bytes": tf.cast(size, tf.int64),
+        }
+
+    def signatures(self) -> dict:
+        """Return the functions to export by name."""
+        return {"serving_default": self.serving_default, "generate": self.generate, "score": self.score}
+
+    def _encode(self, text: tf.Tensor) -> tf.RaggedTensor:
+        return tf.cast(self.tokenizer.tokenize(_valid(text)), tf.int32)
+
+    def _generate(self, prompt, max_new_tokens, temperature, top_k, top_p, seed) -> tf.Tensor:
+        max_new_tokens = tf.clip_by_value(max_new_tokens, 1, self.context - 1)
+        ids = self._encode(prompt)
+        start = tf.fill([tf.shape(prompt)[0], 1], END_ID)
+        ids = tf.concat([start, ids], axis=1)[:, -(self.context - max_new_tokens) :]
+        lengths = tf.cast(ids.row_lengths(), tf.int32)
+        length = tf.reduce_max(tf.concat([lengths, [1]], axis=0)) + max_new_tokens
+        token_ids = ids.to_tensor(END_ID)
+        token_ids = tf.pad(token_ids, [[0, 0], [0, length - tf.shape(token_ids)[1]]], constant_values=END_ID)
+        generated = generate_ids(
+            self.network,
+            {
+                "token_ids": token_ids,
+                "padding_mask": tf.sequence_mask(lengths, length),
+                "uniform": _uniform_numbers(seed, tf.shape(prompt)[0], length),
+                "temperature": temperature,
+                "top_k": top_k,
+                "top_p": top_p,
+            },
+            end_id=END_ID,
+        )
+        positions = tf.range(length)[tf.newaxis]
+        added = (positions >= lengths[:, tf.newaxis]) & (positions < lengths[:, tf.newaxis] + max_new_tokens)
+        added = tf.ragged.boolean_mask(generated, added & (generated != END_ID))
+        return tf.strings.join([_valid(prompt), _valid(self.tokenizer.detokenize(added))])
+
+
+def _valid(text: tf.Tensor) -> tf.Tensor:
+    """Return the strings with U+FFFD for every byte that is no UTF-8."""
+    return tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+
+
+def _uniform_numbers(seed, rows, columns) -> tf.Tensor:
+    """Return what `textapp.models.decoding.uniform_numbers` returns, in a graph."""
+    row = _lowbias32(tf.cast(tf.range(rows), tf.uint32) + _lowbias32(tf.cast(seed, tf.uint32)))
+    mixed = _lowbias32(row[:, tf.newaxis] + tf.cast(tf.range(columns), tf.uint32))
+    return tf.cast(tf.bitwise.right_shift(mixed, tf.constant(8, tf.uint32)), tf.float32) / 2.0**24
+
+
+def _lowbias32(value: tf.Tensor) -> tf.Tensor:
+    def mix(value, shift):
+        return tf.bitwise.bitwise_xor(value, tf.bitwise.right_shift(value, tf.constant(shift, tf.uint32)))
+
+    value = mix(value, 16) * tf.constant(0x7FEB352D, tf.uint32)
+    value = mix(value, 15) * tf.constant(0x846CA68B, tf.uint32)
+    return mix(value, 16)

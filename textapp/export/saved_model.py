@@ -1,0 +1,54 @@
+"""A trained model's folder to a SavedModel."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+from textapp.errors import UserError
+from textapp.export.classifier import NetworkModule, NgramModule
+from textapp.export.generator import GeneratorModule
+from textapp.models import load
+from textapp.models.decoder import Decoder
+from textapp.models.linear import NgramClassifier
+from textapp.models.network import NetworkClassifier
+
+
+@functools.singledispatch
+def make_module(model: object, folder: Path) -> tf.Module:
+    """Return the module that does in a graph what `model`, loaded from `folder`, does in Python.
+
+    Raises:
+        UserError: this kind of model cannot be exported.
+    """
+    raise UserError(f"{folder} cannot be exported: there is no SavedModel of a {type(model).__name__}")
+
+
+make_module.register(NgramClassifier, NgramModule)
+make_module.register(NetworkClassifier, NetworkModule)
+make_module.register(Decoder, GeneratorModule)
+
+
+def export(folder: Path, target: Path) -> None:
+    """Write a SavedModel in TensorFlow Serving's layout, whole or not at all.
+
+    Args:
+        folder: a trained model's.
+        target: the version's folder, such as saved_models/imdb/lstm/1; must not be there.
+
+    Raises:
+        UserError: the model cannot be loaded or exported, or the target is there or cannot be written.
+    """
+    if target.exists():
+        raise UserError(f"{target} exists; choose another version")
+    module = make_module(load(folder), folder)
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}.unfinished")
+    try:
+        tf.saved_model.save(module, str(unfinished), signatures=module.signatures())
+        unfinished.rename(target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
