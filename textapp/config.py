@@ -37,7 +37,7 @@ class TrainConfig:
 
     Attributes:
         data: which texts.
-        models: names out of `CLASSIFIERS` and `GENERATORS`.
+        models: names out of `CLASSIFIERS` and `GENERATORS`, or only "all".
         stopwords: "default", "none", "nltk:LANGUAGE" or a path to a word list.
         class_weight: None or "balanced".
         epochs: the most passes over the training texts for every network; None for each model's own.
@@ -48,7 +48,7 @@ class TrainConfig:
     """
 
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
-    models: tuple[str, ...] = ()
+    models: tuple[str, ...] = ("all",)
     stopwords: str = "default"
     class_weight: str | None = None
     epochs: int | None = None

@@ -53,6 +53,22 @@ def choose_columns(
     return text, label
 
 
+def choose_text_column(frame: pd.DataFrame, path: Path, *, text_column: str | None = None) -> str:
+    """Return the text column of a table that needs no labels, guessing it if it is None.
+
+    Raises:
+        UserError: the column is not there, or there is no obvious guess.
+    """
+    check_columns(frame, path, text_column=text_column, label_column=None)
+    only = frame.columns[0] if frame.shape[1] == 1 else None
+    text = text_column or _guess_text(frame, taken=None) or only
+    if text is None:
+        raise UserError(
+            f"cannot tell which column of {path} holds the texts; give --text-column with one of {list(frame.columns)}"
+        )
+    return text
+
+
 def check_columns(
     frame: pd.DataFrame, path: Path, *, text_column: str | None, label_column: str | None
 ) -> None:

@@ -1,0 +1,267 @@
+"""The commands: they read options, call the rooms and print; no logic of their own."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from textapp.config import DataConfig, TrainConfig
+from textapp.errors import UserError
+
+# In words, since importing the dicts takes Keras and seconds; a test holds them against the dicts.
+DATASETS = "imdb, rotten_tomatoes, aclimdb"
+MODELS = "majority, tfidf, nbsvm, lstm, encoder, decoder"
+INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
+
+app = typer.Typer(
+    help="Train, compare and ship text classifiers and text generators.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def in_sentences(command: Callable) -> Callable:
+    """Turn the errors that a user can mend into one sentence on stderr and an exit code."""
+
+    @functools.wraps(command)
+    def run(*args, **kwargs):
+        errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+        try:
+            return command(*args, **kwargs)
+        except UserError as error:
+            errors.print(f"Error: {' '.join(str(error).split())}")
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            errors.print("Interrupted. What there is of the run is in a folder that ends in .unfinished.")
+            raise typer.Exit(INTERRUPTED) from None
+        except MemoryError:
+            errors.print("Error: out of memory; use fewer texts with --limit, or fewer models with --models.")
+            raise typer.Exit(1) from None
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            errors.print(f"Error: the system says: {error.strerror or error}{where}.")
+            raise typer.Exit(1) from None
+
+    return run
+
+
+@app.command()
+@in_sentences
+def train(
+    dataset: Annotated[
+        str, typer.Option(help=f"One of {DATASETS}.", rich_help_panel="Data")
+    ] = "imdb",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your own file instead: CSV, TSV, JSON Lines or Parquet, plain or gzip.",
+            rich_help_panel="Data",
+        ),
+    ] = None,
+    text_column: Annotated[
+        str | None,
+        typer.Option(help="Its column of texts; guessed when obvious.", rich_help_panel="Data"),
+    ] = None,
+    label_column: Annotated[
+        str | None,
+        typer.Option(help="Its column of labels; guessed when obvious.", rich_help_panel="Data"),
+    ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option(help="A file to choose on; split off --data if not given.", rich_help_panel="Data"),
+    ] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(help="A file to test on; split off --data if not given.", rich_help_panel="Data"),
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="The aclImdb folder, for aclimdb.", rich_help_panel="Data")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most this many texts per split.", rich_help_panel="Data")
+    ] = None,
+    stopwords: Annotated[
+        str,
+        typer.Option(
+            help="default (keeps negations), none, nltk:LANGUAGE (an NLTK corpus of yours) or a file.",
+            rich_help_panel="Text",
+        ),
+    ] = "default",
+    models: Annotated[
+        str, typer.Option(help=f"Any of {MODELS}, with commas between.", rich_help_panel="Models")
+    ] = "all",
+    class_weight: Annotated[
+        str | None,
+        typer.Option(help="balanced: rare classes count as much as frequent ones.", rich_help_panel="Models"),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="The most passes of every network over the training texts. (default: each model's own)",
+            rich_help_panel="Models",
+        ),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=2**31 - 1, help="For everything that is random.", rich_help_panel="Models"),
+    ] = 0,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            help="The run's name; a number is added where a finished run has it. (default: the dataset's)",
+            rich_help_panel="Run",
+        ),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="The folder of the runs.", rich_help_panel="Run")] = Path(
+        "saved_models"
+    ),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the finished run.", rich_help_panel="Run")
+    ] = False,
+) -> None:
+    """Train and compare models; leave a run folder with SavedModels and a report."""
+    if class_weight not in (None, "balanced"):
+        raise UserError(f"--class-weight is {class_weight!r}; the only choice is 'balanced'")
+    config = TrainConfig(
+        data=DataConfig(
+            dataset=dataset,
+            data=data,
+            text_column=text_column,
+            label_column=label_column,
+            validation=validation,
+            test=test,
+            data_dir=data_dir,
+            limit=limit,
+            seed=seed,
+        ),
+        models=tuple(name.strip() for name in models.split(",") if name.strip()),
+        stopwords=stopwords,
+        class_weight=class_weight,
+        epochs=epochs,
+        run=run,
+        output=output,
+        overwrite=overwrite,
+        seed=seed,
+    )
+    _prepare_keras()
+    from textapp import pipeline
+
+    program = "python train.py" if Path(sys.argv[0]).name == "train.py" else "python -m textapp"
+    pipeline.train(config, command=f"{program} {shlex.join(sys.argv[1:])}".strip(), console=_console())
+
+
+@app.command()
+@in_sentences
+def clean(
+    text: Annotated[str, typer.Argument(help="Any text.")],
+    stopwords: Annotated[str, typer.Option(help="As for train.")] = "default",
+) -> None:
+    """Show what the classifiers see of a text, step by step."""
+    from textapp.text.cleaning import make_cleaning
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for name, result in make_cleaning(stopwords).steps(text):
+        console.print(f"{name}: {result!r}")
+
+
+@app.command()
+@in_sentences
+def predict(
+    model: Annotated[Path, typer.Option(help="A model's folder, such as saved_models/imdb/encoder.")],
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts to classify.")] = None,
+    data: Annotated[Path | None, typer.Option(help="A file of texts instead, as for train.")] = None,
+    text_column: Annotated[
+        str | None, typer.Option(help="Its column of texts; guessed when obvious.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="A CSV to write: the file's columns and the answers.")
+    ] = None,
+) -> None:
+    """Classify texts: some on the command line, or a file to a CSV."""
+    if bool(texts) == (data is not None):
+        raise UserError("predict takes either texts or --data FILE")
+    if (output is None) != (data is None):
+        raise UserError("--data FILE goes with --output CSV")
+    _prepare_keras()
+    from textapp import prediction
+
+    classifier = prediction.load_classifier(model)
+    if texts:
+        for text, label, score in prediction.answers(classifier, texts):
+            typer.echo(f"{label}\t{score:.4f}\t{text!r}")
+        return
+    count = prediction.predict_file(classifier, data, output, text_column=text_column)
+    typer.echo(f"Wrote {count:,} answers to {output}.")
+
+
+@app.command()
+@in_sentences
+def generate(
+    model: Annotated[Path, typer.Option(help="A generator's folder, such as saved_models/imdb/decoder.")],
+    prompt: Annotated[str, typer.Option(help="The beginning of the text.")] = "",
+    max_new_tokens: Annotated[int, typer.Option(help="The most tokens to add.")] = 60,
+    samples: Annotated[int, typer.Option(min=1, help="How many texts to write.")] = 1,
+    temperature: Annotated[float, typer.Option(help="0 takes the most probable token.")] = 0.8,
+    top_k: Annotated[int, typer.Option(help="Among this many most probable tokens; 0 for all.")] = 0,
+    top_p: Annotated[float, typer.Option(help="Among the fewest tokens of this probability.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same texts.")] = 0,
+) -> None:
+    """Continue a prompt."""
+    _prepare_keras()
+    from textapp import prediction
+    from textapp.reports.visible import visible
+
+    generator = prediction.load_generator(model)
+    written = generator.generate(
+        [prompt] * samples,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+    )
+    for number, text in enumerate(written, start=1):
+        if samples > 1:
+            typer.echo(f"--- {number} of {samples}")
+        typer.echo(visible(text))
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    # Rich takes 80 columns where there is no terminal; a log file has room for the lines.
+    return console if console.is_terminal else Console(highlight=False, width=120)
+
+
+def _prepare_keras() -> None:
+    """Load Keras without the log lines that its backend prints while loading."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")  # the same command twice gives the same predictions
+    sys.stderr.flush()
+    kept = os.dup(2)
+    silent = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(silent, 2)
+        import keras_hub  # noqa: F401
+    except ImportError as error:
+        raise UserError(f"cannot import {error.name}; run `python -m pip install -r requirements.txt`") from error
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(silent)
+
+
+def run_alone(command: Callable) -> None:
+    """Run one command as a program of its own, as train.py does."""
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    alone.command()(command)
+    alone()

@@ -1,0 +1,171 @@
+"""The proof that a SavedModel answers as the trained model does."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from textapp.errors import UserError
+from textapp.export.process import run_quietly
+from textapp.models import Classifier, Decoder
+from textapp.models.folder import write_json
+from textapp.run import bytes_on_disk
+
+LARGEST_DIFFERENCE = 1e-4  # of a probability
+GENERATED_TOKENS = 20
+# What no test split holds, by name. Bytes, since clients send bytes.
+UNUSUAL_TEXTS: dict[str, bytes] = {
+    "empty": b"",
+    "white space": b" \t\r\n ",
+    "only stop words": b"the of it is a",
+    "only unknown words": b"zzyzzx qwrtpl",
+    "emoji": "I 😍 it 👍🏽 👩‍👩‍👧".encode(),
+    "right to left": "הסרט היה נהדר! كان الفيلم رائعا".encode(),
+    "combining marks": "cafe\u0301 nai\u0308ve z\u0351\u0343".encode(),
+    "fractions": "1½ hours, ¾ of it wasted".encode(),
+    "full-width letters": "ＧＲＥＡＴ ｍｏｖｉｅ！".encode(),
+    "Han": "这部电影非常好看".encode(),
+    "invalid UTF-8": b"good \xff\xfe movie \xc3( \xe2\x82",
+    "10,000 words": b"not a good movie at all " * 2000,
+    "NUL": b"good\x00bad \x00",
+    "HTML": b"<script>alert(1)</script><br /><b>great</b> &amp; &lt;br&gt;",
+}
+# Ops that a classifier's graph may have: TensorFlow's own kernels, on every processor, and nothing else.
+CORE_OPS = frozenset(
+    (Path(__file__).parent / "core_ops.txt").read_text(encoding="utf-8").split()
+)
+
+
+def check_classifier(model: Classifier, saved_model: Path, texts: Sequence[str], probabilities: np.ndarray) -> dict:
+    """Ask a classifier's SavedModel in a fresh process and compare.
+
+    Args:
+        model: the trained model, in Python.
+        saved_model: the version's folder.
+        texts: N texts, the test split.
+        probabilities: the model's own answers to them, float32 of shape (N, C).
+
+    Returns:
+        The content of parity.json.
+
+    Raises:
+        UserError: a label differs, a probability differs by more than `LARGEST_DIFFERENCE`, or there is an op
+            that is not on the list.
+    """
+    unusual = [text.decode("utf-8", errors="replace") for text in UNUSUAL_TEXTS.values()]
+    expected = np.concatenate([probabilities, model.predict_proba(unusual)])
+    raw = [text.encode() for text in texts] + list(UNUSUAL_TEXTS.values())
+    answers = ask(saved_model, raw)
+    found = np.array(answers["outputs"]["probabilities"], np.float32)
+    labels = [model.label_names[index] for index in expected.argmax(axis=1)]
+    differing = [position for position, label in enumerate(answers["outputs"]["label"]) if label != labels[position]]
+    certificate = {
+        "texts": len(texts),
+        "unusual_texts": list(UNUSUAL_TEXTS),
+        "largest_difference": float(np.abs(found - expected).max()),
+        "labels_that_differ": len(differing),
+        "bounds": {"largest_difference": LARGEST_DIFFERENCE, "labels_that_differ": 0},
+        "needs": ["tensorflow"],
+        **_facts(saved_model, answers),
+    }
+    if foreign := sorted(set(answers["ops"]) - CORE_OPS):
+        raise UserError(f"the SavedModel {saved_model} has ops that are not on the list: {foreign}")
+    if differing or certificate["largest_difference"] > LARGEST_DIFFERENCE:
+        raise UserError(
+            f"the SavedModel {saved_model} does not answer as the model that it was made of: {len(differing)} of "
+            f"{len(raw)} labels differ, a probability by {certificate['largest_difference']:.2g}"
+        )
+    return certificate
+
+
+def check_generator(model: Decoder, saved_model: Path, texts: Sequence[str]) -> dict:
+    """Ask a generator's SavedModel in a fresh process and compare greedy and seeded texts and bits per byte.
+
+    Args:
+        model: the trained model, in Python.
+        saved_model: the version's folder.
+        texts: some texts of the test split; their beginnings become prompts.
+
+    Returns:
+        The content of parity.json.
+
+    Raises:
+        UserError: a text differs for an ordinary prompt, or bits per byte by more than 0.1 %.
+    """
+    prompts = ["", *(" ".join(text.split()[:5]) for text in texts), texts[0] * 20]
+    arguments = {"max_new_tokens": GENERATED_TOKENS, "top_k": 0, "top_p": 0.95, "seed": 7}
+    differing, answers = 0, {}
+    for temperature in (0.0, 0.8):
+        settings = {**arguments, "temperature": temperature}
+        expected = model.generate(prompts, **settings)
+        raw = [prompt.encode() for prompt in prompts]
+        answers = ask(saved_model, raw, signature="generate", arguments=settings, import_text=True)
+        differing += sum(a != b for a, b in zip(answers["outputs"]["text"], expected, strict=True))
+    unusual = list(UNUSUAL_TEXTS.values())
+    scores = ask(saved_model, [text.encode() for text in texts] + unusual, signature="score", import_text=True)
+    bits = np.multiply(scores["outputs"]["bits_per_byte"], scores["outputs"]["bytes"])[: len(texts)].sum()
+    found = bits / sum(scores["outputs"]["bytes"][: len(texts)])
+    certificate = {
+        "prompts": 2 * len(prompts),
+        "texts_that_differ": differing,
+        "texts": len(texts),
+        "unusual_texts": list(UNUSUAL_TEXTS),
+        "bits_per_byte": found,
+        "bits_per_byte_in_python": model.bits_per_byte(texts),
+        "needs": ["tensorflow", "tensorflow_text"],
+        **_facts(saved_model, answers),
+    }
+    if differing:
+        raise UserError(
+            f"the SavedModel {saved_model} wrote {differing} of {2 * len(prompts)} texts otherwise than its model"
+        )
+    if abs(found / certificate["bits_per_byte_in_python"] - 1) > 1e-3:
+        raise UserError(
+            f"the SavedModel {saved_model} gives {found:.4f} bits per byte, its model "
+            f"{certificate['bits_per_byte_in_python']:.4f}"
+        )
+    return certificate
+
+
+def ask(
+    saved_model: Path,
+    texts: Sequence[bytes],
+    *,
+    signature: str = "serving_default",
+    arguments: dict | None = None,
+    import_text: bool = False,
+) -> dict:
+    """Return the answers of a copy of a SavedModel, by a fresh process with TensorFlow alone and no GPU."""
+    questions = {
+        "signature": signature,
+        "texts": [base64.b64encode(text).decode() for text in texts],
+        "arguments": arguments or {},
+        "import_text": import_text,
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        moved = Path(scratch) / "moved"
+        shutil.copytree(saved_model, moved)
+        asked, answered = Path(scratch) / "questions.json", Path(scratch) / "answers.json"
+        write_json(asked, questions)
+        script = str(Path(__file__).with_name("ask.py"))
+        command = [sys.executable, "-I", script, str(moved), str(asked), str(answered)]
+        run_quietly(command, what=f"asking the SavedModel {saved_model}")
+        return json.loads(answered.read_text(encoding="utf-8"))
+
+
+def _facts(saved_model: Path, answers: dict) -> dict:
+    return {
+        "tensorflow": answers["tensorflow"],
+        "ops": answers["ops"],
+        "bytes": bytes_on_disk(saved_model),
+        "import_seconds": round(answers["import_seconds"], 3),
+        "load_seconds": round(answers["load_seconds"], 3),
+        "first_answer_seconds": round(answers["first_answer_seconds"], 3),
+    }

@@ -1,0 +1,48 @@
+"""What the program runs on: versions, device, memory."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
+
+import keras
+
+PACKAGES = ("tensorflow", "keras", "keras-hub", "jax", "scikit-learn", "nltk", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide the numbers."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def device() -> str:
+    """Return the processor or the GPUs that train, with the backend: "2 x AMD EPYC 7B13, tensorflow"."""
+    gpus = keras.distribution.list_devices("gpu")
+    if gpus:
+        return f"{len(gpus)} x GPU, {keras.backend.backend()}"
+    return f"{len(os.sched_getaffinity(0))} cores of {_processor()}, {keras.backend.backend()}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def peak_memory_bytes() -> int:
+    """Return the most memory that this process or one of its children ever held, in bytes."""
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return peak * (1 if sys.platform == "darwin" else 1024)
