@@ -3,9 +3,9 @@
 This file is run on its own, imports TensorFlow alone (and tensorflow-text where QUESTIONS says so) and must not
 import anything of textapp.
 
-QUESTIONS is JSON: {"signature": name, "texts": [base64 of bytes], "arguments": {name: number}, "import_text":
-bool}; ANSWERS becomes JSON with the outputs, the ops of the graph, and how long loading and the first answer
-took.
+QUESTIONS is JSON: {"import_text": bool, "questions": [{"signature": name, "texts": [base64 of bytes],
+"arguments": {name: number}}]}; ANSWERS becomes JSON with the outputs of each question, the ops of the graph, and
+how long importing, loading and the first answer took.
 """
 
 import base64
@@ -24,42 +24,48 @@ def main(saved_model, questions_file, answers_file):
     import tensorflow as tf
 
     with open(questions_file, encoding="utf-8") as file:
-        questions = json.load(file)
-    if questions["import_text"]:
+        asked = json.load(file)
+    if asked["import_text"]:
         import tensorflow_text  # noqa: F401  (registers the ops)
     imported = time.perf_counter()
-    function = tf.saved_model.load(saved_model).signatures[questions["signature"]]
+    signatures = tf.saved_model.load(saved_model).signatures
     loaded = time.perf_counter()
-
-    texts = [base64.b64decode(text) for text in questions["texts"]]
-    (name,) = [name for name, spec in function.structured_input_signature[1].items() if spec.dtype == tf.string]
-    outputs = {}
-    first_answer = None
-    for begin in range(0, len(texts), BATCH):
-        arguments = {
-            key: tf.constant(value, spec.dtype)
-            for key, spec in function.structured_input_signature[1].items()
-            for value in [questions["arguments"].get(key)]
-            if key != name
-        }
-        answer = function(**{name: tf.constant(texts[begin : begin + BATCH])}, **arguments)
-        for key, value in answer.items():
-            values = value.numpy().tolist()
-            if value.dtype == tf.string:
-                values = [item.decode("utf-8", errors="replace") for item in values]
-            outputs.setdefault(key, []).extend(values)
-        first_answer = first_answer or time.perf_counter()
-
+    answer_to(asked["questions"][0], signatures, most=1)
+    first = time.perf_counter()
     answers = {
-        "outputs": outputs,
+        "outputs": [answer_to(question, signatures) for question in asked["questions"]],
         "ops": operations(saved_model),
         "import_seconds": imported - start,
         "load_seconds": loaded - imported,
-        "first_answer_seconds": first_answer - loaded,
+        "first_answer_seconds": first - loaded,
         "tensorflow": tf.__version__,
     }
     with open(answers_file, "w", encoding="utf-8") as file:
         json.dump(answers, file)
+
+
+def answer_to(question, signatures, most=None):
+    """Return {output: values} for the texts of a question, in batches."""
+    import tensorflow as tf
+
+    function = signatures[question["signature"]]
+    inputs = function.structured_input_signature[1]
+    (text_name,) = [name for name, spec in inputs.items() if spec.dtype == tf.string]
+    arguments = {
+        name: tf.constant(question["arguments"][name], spec.dtype)
+        for name, spec in inputs.items()
+        if name != text_name
+    }
+    texts = [base64.b64decode(text) for text in question["texts"][:most]]
+    outputs = {}
+    for begin in range(0, len(texts), BATCH):
+        answer = function(**{text_name: tf.constant(texts[begin : begin + BATCH])}, **arguments)
+        for name, value in answer.items():
+            values = value.numpy().tolist()
+            if value.dtype == tf.string:
+                values = [item.decode("utf-8", errors="replace") for item in values]
+            outputs.setdefault(name, []).extend(values)
+    return outputs
 
 
 def operations(saved_model):

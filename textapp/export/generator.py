@@ -49,21 +49,23 @@ class GeneratorModule(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def score(self, text):
-        token_ids = self._encode(text)
-        lengths = token_ids.row_lengths()
-        texts = tf.shape(text)[0]
-        # As `Decoder.bits_per_byte`: windows of `context` tokens, each token a target once.
-        windows = tf.maximum(-(-tf.cast(tf.reduce_max(tf.concat([lengths, [1]], 0)), tf.int32) // self.context), 1)
-        width = windows * self.context
-        targets = token_ids.to_tensor(END_ID, shape=[None, None])
-        targets = tf.pad(targets, [[0, 0], [0, width - tf.shape(targets)[1]]], constant_values=END_ID)
-        inputs = tf.concat([tf.fill([texts, 1], END_ID), targets[:, :-1]], axis=1)
-        rows = [tf.reshape(part, [texts * windows, self.context]) for part in (inputs, targets)]
-        logits = self.network({"token_ids": rows[0], "padding_mask": tf.ones_like(rows[0], tf.bool)}, training=False)
-        nats = tf.nn.sparse_softmax_cross_entropy_with_logits(rows[1], tf.cast(logits, tf.float32))
-        nats = tf.reshape(nats, [texts, width]) * tf.sequence_mask(lengths, width, dtype=tf.float32)
+        # As `Decoder.bits_per_byte`: each text in windows of `context` tokens, each token a target once.
+        targets = self._encode(text)
+        inputs = tf.concat([self._starts(text), targets], axis=1)[:, :-1]
+        lengths = targets.row_lengths()
+        windows = -(-lengths // self.context)
+        missing = windows * self.context - lengths
+        padding = tf.RaggedTensor.from_row_lengths(tf.fill([tf.reduce_sum(missing)], END_ID), missing)
+        inputs, targets = (
+            tf.reshape(tf.concat([part, padding], axis=1).flat_values, [-1, self.context])
+            for part in (inputs, targets)
+        )
+        logits = self.network({"token_ids": inputs, "padding_mask": tf.ones_like(inputs, tf.bool)}, training=False)
+        nats = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, tf.cast(logits, tf.float32))
+        nats = tf.RaggedTensor.from_row_lengths(tf.reshape(nats, [-1]), windows * self.context)
+        bits = tf.reduce_sum(nats * tf.cast(_before(lengths, windows * self.context), tf.float32), axis=1)
+        bits /= tf.math.log(2.0)
         size = tf.strings.length(text, unit="BYTE")
-        bits = tf.reduce_sum(nats, axis=1) / tf.math.log(2.0)
         return {
             "bits_per_byte": bits / tf.cast(tf.maximum(size, 1), tf.float32),
             "bytes": tf.cast(size, tf.int64),
@@ -73,14 +75,16 @@ class GeneratorModule(tf.Module):
         """Return the functions to export by name."""
         return {"serving_default": self.serving_default, "generate": self.generate, "score": self.score}
 
+    def _starts(self, text: tf.Tensor) -> tf.Tensor:
+        return tf.fill([tf.shape(text)[0], 1], END_ID)
+
     def _encode(self, text: tf.Tensor) -> tf.RaggedTensor:
         return tf.cast(self.tokenizer.tokenize(_valid(text)), tf.int32)
 
     def _generate(self, prompt, max_new_tokens, temperature, top_k, top_p, seed) -> tf.Tensor:
         max_new_tokens = tf.clip_by_value(max_new_tokens, 1, self.context - 1)
         ids = self._encode(prompt)
-        start = tf.fill([tf.shape(prompt)[0], 1], END_ID)
-        ids = tf.concat([start, ids], axis=1)[:, -(self.context - max_new_tokens) :]
+        ids = tf.concat([self._starts(prompt), ids], axis=1)[:, -(self.context - max_new_tokens) :]
         lengths = tf.cast(ids.row_lengths(), tf.int32)
         length = tf.reduce_max(tf.concat([lengths, [1]], axis=0)) + max_new_tokens
         token_ids = ids.to_tensor(END_ID)
@@ -101,6 +105,12 @@ class GeneratorModule(tf.Module):
         added = (positions >= lengths[:, tf.newaxis]) & (positions < lengths[:, tf.newaxis] + max_new_tokens)
         added = tf.ragged.boolean_mask(generated, added & (generated != END_ID))
         return tf.strings.join([_valid(prompt), _valid(self.tokenizer.detokenize(added))])
+
+
+def _before(lengths: tf.Tensor, widths: tf.Tensor) -> tf.RaggedTensor:
+    """Return for rows of the given widths which positions stand before the lengths."""
+    positions = tf.ragged.range(widths)
+    return positions < lengths[:, tf.newaxis]
 
 
 def _valid(text: tf.Tensor) -> tf.Tensor:
