@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import shlex
 import sys
@@ -57,9 +58,7 @@ def in_sentences(command: Callable) -> Callable:
 @app.command()
 @in_sentences
 def train(
-    dataset: Annotated[
-        str, typer.Option(help=f"One of {DATASETS}.", rich_help_panel="Data")
-    ] = "imdb",
+    dataset: Annotated[str, typer.Option(help=f"One of {DATASETS}.", rich_help_panel="Data")] = "imdb",
     data: Annotated[
         Path | None,
         typer.Option(
@@ -246,6 +245,7 @@ def _prepare_keras() -> None:
     """Load Keras without the log lines that its backend prints while loading."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")  # the same command twice gives the same predictions
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of tracing for each bucket's width
     sys.stderr.flush()
     kept = os.dup(2)
     silent = os.open(os.devnull, os.O_WRONLY)
@@ -253,7 +253,9 @@ def _prepare_keras() -> None:
         os.dup2(silent, 2)
         import keras_hub  # noqa: F401
     except ImportError as error:
-        raise UserError(f"cannot import {error.name}; run `python -m pip install -r requirements.txt`") from error
+        raise UserError(
+            f"cannot import {error.name}; run `python -m pip install -r requirements.txt`"
+        ) from error
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -43,6 +43,9 @@ def _processor() -> str:
 
 
 def peak_memory_bytes() -> int:
-    """Return the most memory that this process or one of its children ever held, in bytes."""
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return peak * (1 if sys.platform == "darwin" else 1024)
+    """Return how much memory this process and one child at a time held at most, in bytes.
+
+    The two peaks are added, though they may not have come together: an upper bound.
+    """
+    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(peaks) * (1 if sys.platform == "darwin" else 1024)

@@ -38,12 +38,12 @@ UNUSUAL_TEXTS: dict[str, bytes] = {
     "HTML": b"<script>alert(1)</script><br /><b>great</b> &amp; &lt;br&gt;",
 }
 # Ops that a classifier's graph may have: TensorFlow's own kernels, on every processor, and nothing else.
-CORE_OPS = frozenset(
-    (Path(__file__).parent / "core_ops.txt").read_text(encoding="utf-8").split()
-)
+CORE_OPS = frozenset((Path(__file__).parent / "core_ops.txt").read_text(encoding="utf-8").split())
 
 
-def check_classifier(model: Classifier, saved_model: Path, texts: Sequence[str], probabilities: np.ndarray) -> dict:
+def check_classifier(
+    model: Classifier, saved_model: Path, texts: Sequence[str], probabilities: np.ndarray
+) -> dict:
     """Ask a classifier's SavedModel in a fresh process and compare.
 
     Args:

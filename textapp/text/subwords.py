@@ -94,7 +94,11 @@ def _byte_level(model: tokenizers.models.BPE) -> tokenizers.Tokenizer:
 
 def _byte_characters() -> dict[str, int]:
     """Return the character that stands for each byte in GPT-2's files: itself where it is printable."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    printable = [
+        *range(ord("!"), ord("~") + 1),
+        *range(ord("¡"), ord("¬") + 1),
+        *range(ord("®"), ord("ÿ") + 1),
+    ]
     others = [byte for byte in range(256) if byte not in printable]
     return {
         **{chr(byte): byte for byte in printable},

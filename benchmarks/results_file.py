@@ -1,0 +1,31 @@
+"""Where a benchmark's table goes."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from textapp import machine
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def write_table(
+    name: str, title: str, command: str, header: Sequence[str], rows: Sequence[Sequence[str]]
+) -> None:
+    """Print a Markdown table and write it to results/NAME.md, with machine, date and command."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
+    versions = ", ".join(f"{package} {version}" for package, version in machine.versions().items())
+    content = [
+        f"# {title}",
+        "",
+        f"`{command}`, {datetime.datetime.now(datetime.UTC).date()}, {machine.device()}",
+        f"({versions}).",
+        "",
+        *lines,
+    ]
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text("\n".join(content) + "\n", encoding="utf-8")
+    sys.stdout.write("\n".join(lines) + "\n")
