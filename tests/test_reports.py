@@ -26,7 +26,6 @@ GOLDEN = """\
 
 - Dataset: toy
 - Texts: 20,000 train, 5 test
-- Dropped: 2 duplicate
 - Note: Labels are \\*guessed\\*.
 - Command: python train.py --limit 5
 - Seed: 7

@@ -32,7 +32,8 @@ class RunFolder:
     def __init__(self, output: Path, name: str, *, overwrite: bool = False):
         if not re.fullmatch(r"[\w][\w.+-]{0,99}", name) or name.endswith(UNFINISHED):
             raise UserError(
-                f"the run's name is {name!r}; it must be letters, digits and . _ + - (100 at most, no ending {UNFINISHED})"
+                f"the run's name is {name!r}; it takes letters, digits and . _ + - (100 at most, no ending "
+                f"{UNFINISHED})"
             )
         try:
             output.mkdir(parents=True, exist_ok=True)

@@ -140,6 +140,8 @@ def load_network(path: Path) -> keras.Model:
         UserError: it is damaged.
     """
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged or of another Keras version: {error}") from error
+    network.compile(jit_compile=False)  # XLA would compile anew for every length
+    return network

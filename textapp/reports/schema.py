@@ -46,7 +46,7 @@ def build_report(
 
     Args:
         run: `command`, `seed`, `versions` {package: version}, `device`, and `dataset`: {`name`, `sizes`
-            {split: texts}, optional `dropped` {reason: texts}, optional `notes` [sentence], and other facts}.
+            {split: texts}, optional `notes` [sentence], and other facts}.
         classifiers: each a row: `name`; `kind`, one of `KINDS`; `metrics`, as `evaluation.metrics` gives
             them; `cost`, the keys of `COST_KEYS`; optional `exported`, False if there is no SavedModel
             (default True), and `notes` [sentence].

@@ -13,8 +13,6 @@ def facts(report: dict) -> list[tuple[str, str]]:
     """Returns what the run was as (name, value) pairs."""
     dataset = report["dataset"]
     pairs = [("Dataset", str(dataset["name"])), ("Texts", _counts(dataset["sizes"]))]
-    if dataset.get("dropped"):
-        pairs.append(("Dropped", _counts(dataset["dropped"])))
     pairs += [("Note", note) for note in dataset.get("notes", ())]
     pairs += [("Command", str(report["command"])), ("Seed", str(report["seed"]))]
     pairs += [("Device", str(report["device"])), ("Versions", _versions(report["versions"]))]

@@ -84,15 +84,18 @@ class Windows(keras.utils.PyDataset):
 class ScoreWindows(keras.utils.PyDataset):
     """Batches that hold every token of every text once as a target.
 
+    The last batch is filled with windows of weight 0: all batches have one shape.
+
     Attributes:
         document_of: for each batch the position of each row's text, an int array of shape (B,).
     """
 
     def __init__(self, rows: np.ndarray, targets: np.ndarray, weights: np.ndarray, document_of: np.ndarray):
         super().__init__()
-        self._parts = rows, targets, weights
-        self._document_of = document_of
         self._batch_size = 32
+        missing = -len(rows) % self._batch_size
+        self._parts = [np.pad(part, ((0, missing), (0, 0))) for part in (rows, targets, weights)]
+        self._document_of = np.pad(document_of, (0, missing))
         self.document_of = [document_of[self._slice(index)] for index in range(len(self))]
 
     def _slice(self, index: int) -> slice:

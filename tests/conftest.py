@@ -1,0 +1,89 @@
+"""What the tests share: quiet libraries, the command line, trained tiny models and one finished run."""
+
+import os
+import sys
+from pathlib import Path
+
+# Before anything imports Keras or TensorFlow.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.update(COLUMNS="200", NO_COLOR="1", _TYPER_FORCE_DISABLE_TERMINAL="1")
+REPO = Path(__file__).parents[1]
+sys.path.insert(0, str(REPO))
+
+import pytest
+from typer.testing import CliRunner
+
+DATA = "text,label\n" + "".join(f"{'good' if n % 3 else 'bad'} film number {n},{'yn'[n % 3 == 0]}\n" for n in range(60))
+
+
+@pytest.fixture(scope="session")
+def textapp():
+    """The command line, in this process: call it with arguments, get exit_code, stdout and stderr."""
+    from textapp.cli import app
+
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def csv_file(tmp_path):
+    """Sixty texts of two classes."""
+    path = tmp_path / "data.csv"
+    path.write_text(DATA)
+    return path
+
+
+@pytest.fixture
+def tiny_models(monkeypatch):
+    """Tiny models in the dicts, which are not exported."""
+    import tiny
+
+    tiny.shrink(monkeypatch, exports=False)
+
+
+@pytest.fixture(scope="session")
+def trained():
+    """Return the tiny model of a name, trained on `tiny.TEXTS`; each is trained once."""
+    import tiny
+
+    models = {}
+
+    def get(name):
+        if name not in models:
+            models[name] = tiny.make(name)
+            models[name].fit(tiny.split(), tiny.split())
+        return models[name]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def folder_of(trained, tmp_path_factory):
+    """Return the folder of `trained(name)`, saved once; not to be changed."""
+    folders = {}
+
+    def get(name):
+        if name not in folders:
+            folders[name] = tmp_path_factory.mktemp("models") / name
+            trained(name).save(folders[name])
+        return folders[name]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def finished(textapp, tmp_path_factory):
+    """The main job on real reviews with every model, tiny: the result of the command, with `folder`."""
+    import tiny
+
+    output = tmp_path_factory.mktemp("saved_models")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        tiny.shrink(monkeypatch)
+        result = textapp(
+            *("train", "--dataset", "rotten_tomatoes", "--limit", 200, "--seed", 3, "--output", output)
+        )
+    assert result.exit_code == 0, result.output
+    result.folder = output / "rotten_tomatoes"
+    return result

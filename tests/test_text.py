@@ -1,0 +1,117 @@
+"""Words and subwords to ids and back."""
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from textapp.errors import UserError
+from textapp.text.cleaning import make_cleaning
+from textapp.text.subwords import END_ID, END_OF_TEXT, Subwords
+from textapp.text.tokens import RememberingCleaning
+from textapp.text.vocabulary import Vocabulary
+
+TOKENS = [["good", "film", "good"], ["bad", "film"], ["a", "é", "good"]]
+SUBWORDS = Subwords.train(["a good film, a very good film", "the good, the bad"] * 3, size=270)
+
+
+def test_vocabulary_order():
+    """By count, then by alphabet: good 3, film 2, then a, bad, é."""
+    vocabulary = Vocabulary.build(TOKENS, size=12)
+    assert vocabulary.words == ("good", "film", "a", "bad", "é")
+    assert len(vocabulary) == 7
+    assert Vocabulary.build(reversed(TOKENS), size=12).words == vocabulary.words
+
+
+def test_vocabulary_size_counts_the_special_ids():
+    assert Vocabulary.build(TOKENS, size=4).words == ("good", "film")
+    assert Vocabulary.build(TOKENS, size=2).words == ()
+    assert Vocabulary.build(TOKENS, size=12, min_count=2).words == ("good", "film")
+
+
+def test_encode():
+    ids = Vocabulary.build(TOKENS, size=4).encode([["film", "bad", "good"], [], ["zebra"]])
+    assert [row.tolist() for row in ids] == [[3, 1, 2], [1], [1]]
+    assert {str(row.dtype) for row in ids} == {"int32"}
+
+
+def test_vocabulary_file(tmp_path):
+    vocabulary = Vocabulary.build(TOKENS, size=12)
+    vocabulary.save(tmp_path / "vocabulary.txt")
+    assert (tmp_path / "vocabulary.txt").read_bytes() == "[PAD]\n[UNK]\ngood\nfilm\na\nbad\né\n".encode()
+    assert Vocabulary.load(tmp_path / "vocabulary.txt").words == vocabulary.words
+
+
+@pytest.mark.parametrize("content", ["", "good\nfilm\n", "[UNK]\n[PAD]\n"])
+def test_damaged_vocabulary_file(tmp_path, content):
+    (tmp_path / "vocabulary.txt").write_text(content)
+    with pytest.raises(UserError, match=r"vocabulary\.txt is no vocabulary"):
+        Vocabulary.load(tmp_path / "vocabulary.txt")
+
+
+def test_a_word_twice_is_refused():
+    with pytest.raises(ValueError, match="twice"):
+        Vocabulary(["good", "good"])
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.text(), max_size=5))
+@example(["", " ", "  two  blanks ", "it's\r\n\ttabs", "é 東京 👍🏽\u200d", "\x00", END_OF_TEXT])
+def test_subwords_lose_nothing(texts):
+    encoded = SUBWORDS.encode(texts)
+    assert [SUBWORDS.decode(ids) for ids in encoded] == texts
+    assert all(END_ID < token_id < len(SUBWORDS) for ids in encoded for token_id in ids)
+
+
+def test_subwords_learn_what_stands_often():
+    assert len(SUBWORDS) == 270
+    assert len(SUBWORDS.encode([" good"])[0]) < len(" good")
+    assert SUBWORDS.vocabulary[END_OF_TEXT] == END_ID
+
+
+def test_subwords_of_no_text_and_of_a_lone_surrogate():
+    assert SUBWORDS.encode([]) == []
+    assert SUBWORDS.encode([""]) == [[]]
+    assert SUBWORDS.decode(SUBWORDS.encode(["x\ud800y"])[0]) == "x?y"
+
+
+def test_decode_leaves_out_the_end_and_replaces_half_characters():
+    ids = SUBWORDS.encode(["é"])[0]
+    assert len(ids) == 2
+    assert SUBWORDS.decode([END_ID, ids[0], END_ID]) == "\ufffd"
+    assert SUBWORDS.decode([END_ID, *ids, END_ID]) == "é"
+
+
+def test_subword_files(tmp_path):
+    SUBWORDS.save(tmp_path / "tokenizer")
+    again = Subwords.load(tmp_path / "tokenizer")
+    texts = ["A good film!", "\xa0\u2028\x85 odd white space", "東京"]
+    assert again.vocabulary == SUBWORDS.vocabulary
+    assert again.merges == SUBWORDS.merges
+    assert again.encode(texts) == SUBWORDS.encode(texts)
+
+
+def test_more_texts_than_are_encoded_at_a_time(monkeypatch):
+    texts = [f"film {number}" for number in range(7)]
+    whole = SUBWORDS.encode(texts)
+    monkeypatch.setattr("textapp.text.subwords.CHUNK", 3)
+    assert SUBWORDS.encode(texts) == whole
+
+
+def test_remembered_texts_are_cleaned_once():
+    cleaning, seen = make_cleaning(), []
+
+    def counted(texts):
+        seen.extend(texts)
+        return cleaning(texts)
+
+    remembering = RememberingCleaning(counted)
+    assert remembering(["Good film", "bad", "bad"]) == [["good", "film"], ["bad"], ["bad"]]
+    assert remembering(["bad", "new"]) == [["bad"], ["new"]]
+    assert seen == ["Good film", "bad", "new"]
+    remembering.forget()
+    assert remembering(["bad"]) == [["bad"]]
+    assert seen[-1] == "bad"
+
+
+def test_remembering_keeps_the_settings():
+    assert RememberingCleaning(make_cleaning("none")).to_json() == make_cleaning("none").to_json()

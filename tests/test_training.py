@@ -1,0 +1,199 @@
+"""Batches, windows and the fitting loop, with values one can compute by hand."""
+
+import collections
+import io
+import math
+
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+
+from textapp.errors import UserError
+from textapp.training.batches import WIDTHS, Batches, pad, shorten
+from textapp.training.fit import fit
+from textapp.training.progress import Progress
+from textapp.training.windows import Windows, pack, score_windows
+
+LENGTHS = [40, 3, 33, 1, 7, 32, 100, 5, 2, 31, 64]  # 11 texts
+
+
+def rows_of(lengths):
+    """Texts that can be told from one another: row i is made of the id i + 2."""
+    return [np.full(length, position + 2, np.int32) for position, length in enumerate(lengths)]
+
+
+def batches_of(lengths, **options):
+    labels = np.arange(len(lengths), dtype=np.int32)
+    return Batches(rows_of(lengths), labels, **{"batch_size": 3, "sequence_length": 70, **options})
+
+
+@pytest.mark.parametrize(
+    ("length", "kept"), [(4, [0, 1, 2, 3]), (5, [0, 1, 2, 3, 4]), (6, [0, 1, 3, 4, 5]), (9, [0, 1, 6, 7, 8])]
+)
+def test_shorten_keeps_both_ends(length, kept):
+    assert shorten(np.arange(length), 5).tolist() == kept
+
+
+def test_shorten_to_one_and_to_an_even_number():
+    assert shorten(np.arange(9), 1).tolist() == [8]
+    assert shorten(np.arange(9), 4).tolist() == [0, 1, 7, 8]
+
+
+def test_pad():
+    inputs = pad([np.array([5, 6], np.int32), np.array([7], np.int32)], 4)
+    assert inputs["token_ids"].tolist() == [[5, 6, 0, 0], [7, 0, 0, 0]]
+    assert inputs["padding_mask"].tolist() == [[True, True, False, False], [True, False, False, False]]
+    assert inputs["token_ids"].dtype == np.int32
+    assert inputs["padding_mask"].dtype == bool
+
+
+def test_bucketing_by_hand():
+    """Sorted: 1 2 3, 5 7 31, 32 33 40, 64 70 (cut). The third batch is the first wider one and moves up."""
+    batches = batches_of(LENGTHS)
+    assert batches.order.tolist() == [3, 8, 1, 5, 2, 0, 7, 4, 9, 10, 6]
+    shapes = [batches[index][0]["token_ids"].shape for index in range(len(batches))]
+    assert shapes == [(3, 32), (3, 64), (3, 32), (2, 70)]
+    assert batches[3][1].tolist() == [10, 6]
+    assert batches[3][2].tolist() == [1, 1]
+
+
+def test_order_maps_back():
+    batches = Batches(rows_of(LENGTHS), batch_size=3, sequence_length=70)
+    first_ids = np.concatenate([batches[index][0]["token_ids"][:, 0] for index in range(len(batches))])
+    answers = np.zeros(len(LENGTHS), int)
+    answers[batches.order] = first_ids
+    assert answers.tolist() == [position + 2 for position in range(len(LENGTHS))]
+
+
+def test_every_text_once_an_epoch_and_epochs_differ():
+    batches, epochs = batches_of(LENGTHS * 20, seed=5), []
+    for _ in range(3):
+        epochs.append([batches[index][1].tolist() for index in range(len(batches))])
+        batches.on_epoch_end()
+    for epoch in epochs:
+        assert sorted(sum(epoch, [])) == list(range(len(LENGTHS) * 20))
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+
+
+def test_same_seed_same_batches():
+    plans = [batches_of(LENGTHS * 20, seed=seed).order.tolist() for seed in (5, 5, 6)]
+    assert plans[0] == plans[1] != plans[2]
+
+
+def test_labels_and_weights_stay_with_their_texts():
+    weights = np.arange(len(LENGTHS), dtype=np.float32) / 10
+    batches = batches_of(LENGTHS, weights=weights, seed=0)
+    for index in range(len(batches)):
+        inputs, labels, found = batches[index]
+        assert (inputs["token_ids"][:, 0] == labels + 2).all()
+        assert (found == weights[labels]).all()
+        assert inputs["token_ids"].shape[1] in (*WIDTHS, 70)
+        assert inputs["padding_mask"].sum(axis=1).tolist() == [min(LENGTHS[label], 70) for label in labels]
+
+
+@pytest.mark.parametrize("seed", [None, 0, 1, 2, 3, 4])
+def test_the_first_two_batches_differ_in_width_when_they_can(seed):
+    """Keras on TensorFlow learns from them which dimensions vary."""
+    batches = batches_of(LENGTHS * 20, seed=seed)
+    for _ in range(3):
+        assert batches[0][0]["token_ids"].shape[1] != batches[1][0]["token_ids"].shape[1]
+        batches.on_epoch_end()
+    same = batches_of([5] * 11, seed=seed)
+    assert {same[index][0]["token_ids"].shape[1] for index in range(len(same))} == {32}
+
+
+def test_pack_by_hand():
+    """One document cannot be shuffled: 0 4 5 6 7 8 9 0, cut into windows of 3 and the token after."""
+    windows = pack([[4, 5, 6, 7, 8, 9]], context=3, end_id=0, seed=1)
+    assert windows.tolist() == [[0, 4, 5, 6], [6, 7, 8, 9]]
+    assert windows.dtype == np.int32
+
+
+def test_pack_keeps_documents_whole_and_in_a_shuffled_order():
+    documents = [[10 * number + 1, 10 * number + 2] for number in range(1, 8)]
+    windows = pack(documents, context=3, end_id=0, seed=1)
+    stream = [*windows[:, :-1].ravel().tolist(), int(windows[-1, -1])]
+    assert stream == [token for start in stream[1::3] for token in (0, start, start + 1)] + [0]
+    assert sorted(stream[1::3]) == [11, 21, 31, 41, 51, 61, 71] != stream[1::3]
+    assert (pack(documents, context=3, end_id=0, seed=1) == windows).all()
+
+
+def test_pack_of_too_little_is_filled_up():
+    assert pack([[4]], context=5, end_id=0, seed=0).tolist() == [[0, 4, 0, 0, 0, 0]]
+
+
+def test_windows_are_passed_over_evenly():
+    windows = np.arange(7)[:, None] * 100 + np.arange(4)  # (windows 7, T + 1 = 4)
+    batches = Windows(windows, batch_size=2, training_tokens=10_000, epochs=2, checks=2, seed=3)
+    seen, shapes = [], set()
+    for _ in range(2):  # the parts
+        for index in range(len(batches)):
+            inputs, targets, weights = batches[index]
+            assert (targets == inputs["token_ids"] + 1).all()
+            assert inputs["padding_mask"].all()
+            assert (weights == 1).all()
+            seen += (inputs["token_ids"][:, 0] // 100).tolist()
+            shapes.add(targets.shape)
+        batches.on_epoch_end()
+    assert shapes == {(2, 3)}
+    assert sorted(seen[:7]) == list(range(7))
+    assert len(seen) == 12
+    assert max(collections.Counter(seen).values()) == 2
+
+
+def test_windows_stop_at_the_tokens_asked_for():
+    windows = np.zeros((50, 4), np.int32)
+    batches = Windows(windows, batch_size=2, training_tokens=60, epochs=9, checks=5, seed=0)
+    assert len(batches) * 5 * 2 * 3 == 60
+
+
+def test_score_windows_by_hand():
+    """Every token is a target once, after what stands before it in its own text; an empty text has no row."""
+    batches = score_windows([[4, 5, 6, 7], [], [8]], context=3, end_id=0)
+    inputs, targets, weights = batches[0]
+    assert inputs["token_ids"].tolist() == [[0, 4, 5], [6, 0, 0], [0, 0, 0]]
+    assert targets.tolist() == [[4, 5, 6], [7, 0, 0], [8, 0, 0]]
+    assert weights.tolist() == [[1, 1, 1], [1, 0, 0], [1, 0, 0]]
+    assert [part.tolist() for part in batches.document_of] == [[0, 0, 2]]
+    assert len(score_windows([], context=3, end_id=0)) == 0
+
+
+@pytest.fixture
+def network():
+    """One weight w, squared error against 3: the loss is (w - 3)²."""
+    inputs = keras.Input((1,))
+    outputs = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(inputs)
+    return keras.Model(inputs, outputs)
+
+
+class Rows(keras.utils.PyDataset):
+    def __init__(self, target):
+        super().__init__()
+        self.target = target
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return np.ones((2, 1), np.float32), np.full((2, 1), self.target, np.float32), np.ones(2, np.float32)
+
+
+def test_fit_restores_the_best_epoch_and_stops_after_patience(network):
+    """Each step moves the weight by 1 towards 9; validation is best at 2, so after epoch 2."""
+    network.compile(optimizer=keras.optimizers.SGD(1.0), loss="mae", jit_compile=False)
+    output = io.StringIO()
+    progress = Progress(Console(file=output, width=100))
+    history = fit(network, Rows(9), Rows(2), epochs=8, patience=2, progress=progress)
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4]
+    assert [row["val_loss"] for row in history] == [1, 0, 1, 2]
+    assert [row["loss"] for row in history] == [9, 8, 7, 6]
+    assert network.get_weights()[0] == 2
+    assert list(history[0]) == ["epoch", "seconds", "loss", "val_loss"]
+    assert "epoch 4/8" in output.getvalue()
+
+
+def test_a_loss_that_is_no_number_is_said(network):
+    network.compile(optimizer=keras.optimizers.SGD(1.0), loss="mse", jit_compile=False)
+    with pytest.raises(UserError, match="no finite number after epoch 1; try a smaller learning rate"):
+        fit(network, Rows(math.inf), Rows(1), epochs=2, patience=2, progress=Progress())
