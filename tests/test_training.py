@@ -142,6 +142,19 @@ def test_windows_are_passed_over_evenly():
     assert max(collections.Counter(seen).values()) == 2
 
 
+def test_keras_trains_on_every_window_as_often():
+    """A weight for each window grows by 1 with each step on it."""
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    padding_mask = keras.Input((None,), dtype="bool", name="padding_mask")
+    outputs = keras.layers.Embedding(6, 1, embeddings_initializer="zeros")(token_ids)
+    network = keras.Model({"token_ids": token_ids, "padding_mask": padding_mask}, outputs)
+    network.compile(keras.optimizers.SGD(2.0), loss=lambda _, grown: -grown, jit_compile=False)
+    windows = np.repeat(np.arange(6)[:, None], 2, axis=1)  # T = 1
+    batches = Windows(windows, batch_size=2, training_tokens=999, epochs=4, checks=3, seed=0)
+    network.fit(batches, epochs=3, verbose=0)
+    assert network.get_weights()[0].ravel().tolist() == [4] * 6
+
+
 def test_windows_stop_at_the_tokens_asked_for():
     windows = np.zeros((50, 4), np.int32)
     batches = Windows(windows, batch_size=2, training_tokens=60, epochs=9, checks=5, seed=0)
@@ -152,11 +165,24 @@ def test_score_windows_by_hand():
     """Every token is a target once, after what stands before it in its own text; an empty text has no row."""
     batches = score_windows([[4, 5, 6, 7], [], [8]], context=3, end_id=0)
     inputs, targets, weights = batches[0]
-    assert inputs["token_ids"].tolist() == [[0, 4, 5], [6, 0, 0], [0, 0, 0]]
-    assert targets.tolist() == [[4, 5, 6], [7, 0, 0], [8, 0, 0]]
-    assert weights.tolist() == [[1, 1, 1], [1, 0, 0], [1, 0, 0]]
-    assert [part.tolist() for part in batches.document_of] == [[0, 0, 2]]
+    assert inputs["token_ids"][:3].tolist() == [[0, 4, 5], [6, 0, 0], [0, 0, 0]]
+    assert targets[:3].tolist() == [[4, 5, 6], [7, 0, 0], [8, 0, 0]]
+    assert weights[:3].tolist() == [[1, 1, 1], [1, 0, 0], [1, 0, 0]]
+    assert batches.document_of[0][:3].tolist() == [0, 0, 2]
+    assert (weights[3:] == 0).all()
     assert len(score_windows([], context=3, end_id=0)) == 0
+
+
+@pytest.mark.parametrize("count", [1, 31, 32, 33])
+def test_score_windows_have_one_shape(count):
+    batches = score_windows([[4, 5]] * count, context=3, end_id=0)
+    shapes, counted = set(), np.zeros(count)
+    for index in range(len(batches)):
+        inputs, _, weights = batches[index]
+        shapes.add((inputs["token_ids"].shape, weights.shape, batches.document_of[index].shape))
+        np.add.at(counted, batches.document_of[index], weights.sum(axis=1))
+    assert shapes == {((32, 3), (32, 3), (32,))}
+    assert counted.tolist() == [2] * count
 
 
 @pytest.fixture

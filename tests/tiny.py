@@ -19,7 +19,7 @@ OPTIONS = {
     "encoder": {**_NETWORK, "heads": 2, "intermediate_dim": 6},
     "decoder": {
         **{"vocabulary_size": 275, "context": 70, "layers": 1, "heads": 2, "hidden_dim": 4},
-        **{"batch_size": 3, "training_tokens": 1_500, "epochs": 2, "checks": 2},
+        **{"batch_size": 3, "training_tokens": 1_500, "epochs": 2, "checks": 2, "jit_compile": False},
     },
 }
 CLEANING = make_cleaning()

@@ -244,7 +244,6 @@ def _console() -> Console:
 def _prepare_keras() -> None:
     """Load Keras without the log lines that its backend prints while loading."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")  # the same command twice gives the same predictions
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of tracing for each bucket's width
     sys.stderr.flush()
     kept = os.dup(2)

@@ -12,6 +12,7 @@ from pathlib import Path
 from textapp.errors import UserError
 
 UNFINISHED = ".unfinished"  # the ending of a folder whose run goes on, or was broken off
+REPLACED = ".replaced"  # the ending of a finished run for the moment in which another takes its name
 OWNER_FILE = "process.json"
 
 
@@ -26,14 +27,15 @@ class RunFolder:
         overwrite: take the name all the same; the finished run stays until this one is finished.
 
     Raises:
-        UserError: the name is no folder name, or the folder cannot be written.
+        UserError: the name is no folder name, the folder cannot be written, or what `overwrite` would replace is
+            no finished run or is being written by another process.
     """
 
     def __init__(self, output: Path, name: str, *, overwrite: bool = False):
-        if not re.fullmatch(r"[\w][\w.+-]{0,99}", name) or name.endswith(UNFINISHED):
+        if not re.fullmatch(r"[\w][\w.+-]{0,99}", name) or name.endswith((UNFINISHED, REPLACED)):
             raise UserError(
                 f"the run's name is {name!r}; it takes letters, digits and . _ + - (100 at most, no ending "
-                f"{UNFINISHED})"
+                f"{UNFINISHED} or {REPLACED})"
             )
         try:
             output.mkdir(parents=True, exist_ok=True)
@@ -50,10 +52,14 @@ class RunFolder:
         """Make the unfinished folder of the first free name and return the name."""
         for number in itertools.count(1):
             candidate = name if number == 1 else f"{name}-{number}"
-            unfinished = output / (candidate + UNFINISHED)
-            if (output / candidate).exists() and not overwrite:
+            final, unfinished = output / candidate, output / (candidate + UNFINISHED)
+            if final.exists() and not overwrite:
                 continue
+            if final.exists() and not (final / "run.json").is_file():
+                raise UserError(f"{final} has no run.json, so it is no finished run and is not replaced; move it away")
             if unfinished.exists():
+                if _is_owned(unfinished) and overwrite:
+                    raise UserError(f"another process is writing {unfinished}; choose another name with --run")
                 if _is_owned(unfinished):
                     continue
                 shutil.rmtree(unfinished)
@@ -81,7 +87,7 @@ class RunFolder:
         content = json.dumps(facts, ensure_ascii=False, indent=1, default=str, allow_nan=False)
         (self.folder / "run.json").write_text(content + "\n", encoding="utf-8")
         if self.final.exists():  # only with overwrite
-            replaced = self.final.with_name(self.final.name + ".replaced")
+            replaced = self.final.with_name(self.final.name + REPLACED)
             shutil.rmtree(replaced, ignore_errors=True)
             self.final.rename(replaced)
             self.folder.rename(self.final)

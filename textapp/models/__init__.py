@@ -45,4 +45,9 @@ def load(folder: str | Path) -> Classifier | Decoder:
         raise UserError(f"{folder} holds a model {name!r}; this version of textapp knows {sorted(known)}")
     if unknown := sorted(options.keys() - option_names(known[name])):
         raise UserError(f"{folder} is of another version: this {name} has no options {unknown}")
-    return known[name].load(folder, options)
+    try:
+        return known[name].load(folder, options)
+    except (UserError, MemoryError, PermissionError):
+        raise
+    except Exception as error:  # whatever the readers of all these formats raise at damaged content
+        raise UserError(f"{folder} is damaged: {error}") from error

@@ -11,6 +11,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from textapp.datasets import Split
+from textapp.errors import UserError
 from textapp.models.folder import read_json, write_description, write_json
 from textapp.text.cleaning import Cleaning
 from textapp.training.progress import Progress
@@ -84,8 +85,11 @@ class Classifier(abc.ABC):
             folder: the model's folder.
             options: the fields of the dataclass, out of model.json.
         """
+        label_names = read_json(folder / "labels.json")
+        if not isinstance(label_names, list) or not all(isinstance(name, str) for name in label_names):
+            raise UserError(f"{folder / 'labels.json'} is damaged: it is no list of names")
         model = cls(
-            label_names=tuple(read_json(folder / "labels.json")),
+            label_names=tuple(label_names),
             cleaning=Cleaning.from_json(read_json(folder / "cleaning.json")),
             **options,
         )

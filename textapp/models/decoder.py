@@ -133,6 +133,7 @@ class Decoder:
             trained,
             windows,
             self._score_windows(validation.texts[:VALIDATION_TEXTS]),
+            monitor="val_loss",
             epochs=self.checks,
             patience=self.checks,
             progress=progress,

@@ -66,4 +66,7 @@ def read_description(folder: Path) -> tuple[str, dict]:
     found = description.get("format") if isinstance(description, dict) else None
     if found != FORMAT:
         raise UserError(f"{folder} has format {found!r}; this version of textapp reads format {FORMAT}")
-    return description["model"], description["options"]
+    name, options = description.get("model"), description.get("options")
+    if not isinstance(name, str) or not isinstance(options, dict):
+        raise UserError(f"{folder / 'model.json'} is damaged: it lacks the model's name or its options")
+    return name, options

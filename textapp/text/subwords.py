@@ -8,6 +8,8 @@ from pathlib import Path
 
 import tokenizers
 
+from textapp.errors import UserError
+
 END_OF_TEXT = "<|endoftext|>"  # GPT-2's name for it
 END_ID = 0
 VOCABULARY_FILE = "vocabulary.json"  # as KerasHub's BytePairTokenizer names them
@@ -80,9 +82,16 @@ class Subwords:
 
     @classmethod
     def load(cls, folder: Path) -> Subwords:
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Raises:
+            UserError: merges are missing.
+        """
         vocabulary = json.loads((folder / VOCABULARY_FILE).read_text(encoding="utf-8"))
         lines = (folder / MERGES_FILE).read_text(encoding="utf-8").splitlines()
+        # A merge makes one token at most: with fewer of them texts would silently become more tokens.
+        if len(lines) < len(vocabulary) - len(_BYTE_OF) - 1:
+            raise UserError(f"{folder} is damaged: {len(lines)} merges for {len(vocabulary)} tokens")
         return cls(vocabulary, [tuple(line.split(" ")) for line in lines])
 
 

@@ -15,6 +15,7 @@ def fit(
     train: keras.utils.PyDataset,
     validation: keras.utils.PyDataset,
     *,
+    monitor: str,
     epochs: int,
     patience: int,
     progress: Progress,
@@ -22,10 +23,11 @@ def fit(
     """Train a compiled network until validation stops getting better.
 
     Args:
-        network: compiled; afterwards it has the weights of its best epoch by validation loss.
+        network: compiled; afterwards it has the weights of its best epoch.
         train, validation: batches of (inputs, labels, weights).
+        monitor: what makes an epoch the best: the lowest "val_loss" or the highest "val_accuracy".
         epochs: the most passes over `train`.
-        patience: stop after this many epochs without a lower validation loss.
+        patience: stop after this many epochs that were not the best.
         progress: where to show the bar and a line an epoch.
 
     Returns:
@@ -42,7 +44,12 @@ def fit(
         verbose=0,
         callbacks=[
             report,
-            keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True),
+            keras.callbacks.EarlyStopping(
+                monitor,
+                mode="min" if monitor == "val_loss" else "max",
+                patience=patience,
+                restore_best_weights=True,
+            ),
         ],
     )
     return report.history

@@ -67,13 +67,15 @@ class Windows(keras.utils.PyDataset):
         needed = self._steps * checks * self._batch_size
         passes = [random.permutation(len(windows)) for _ in range(-(-needed // len(windows)))]
         self._order = np.concatenate(passes)
-        self._part = 0
+        self._part, self._checks = 0, checks
 
     def __len__(self) -> int:
         return self._steps
 
     def __getitem__(self, index: int):
-        start = (self._part * self._steps + index) * self._batch_size
+        # Round and round, since Keras says once before the first epoch, too, that an epoch has ended.
+        part = self._part % self._checks
+        start = (part * self._steps + index) * self._batch_size
         windows = self._windows[self._order[start : start + self._batch_size]]
         return _inputs(windows[:, :-1]), windows[:, 1:], np.ones(windows[:, 1:].shape, np.float32)
 
@@ -96,7 +98,7 @@ class ScoreWindows(keras.utils.PyDataset):
         missing = -len(rows) % self._batch_size
         self._parts = [np.pad(part, ((0, missing), (0, 0))) for part in (rows, targets, weights)]
         self._document_of = np.pad(document_of, (0, missing))
-        self.document_of = [document_of[self._slice(index)] for index in range(len(self))]
+        self.document_of = [self._document_of[self._slice(index)] for index in range(len(self))]
 
     def _slice(self, index: int) -> slice:
         return slice(index * self._batch_size, (index + 1) * self._batch_size)

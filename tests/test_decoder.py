@@ -1,0 +1,151 @@
+"""The generator: what it learns, how it writes and how it is scored."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tiny
+
+from textapp.datasets import Split
+from textapp.errors import UserError
+from textapp.models import load
+from textapp.text.subwords import END_ID
+
+CONTEXT = 24
+PROMPTS = ["strange", "weird film", "bad", "", "é 👍🏽", "a good and great"]
+GREEDY = {"temperature": 0, "max_new_tokens": 12}
+
+
+@pytest.fixture(scope="module")
+def writer():
+    """Trained until it knows the eight texts by heart, wherever in a window they stand."""
+    model = tiny.make(
+        "decoder",
+        **{"vocabulary_size": 300, "context": CONTEXT, "hidden_dim": 16, "batch_size": 8, "epochs": 24},
+        **{"training_tokens": 10**7, "learning_rate": 0.03, "checks": 1},
+    )
+    history = model.fit(tiny.split(tiny.TEXTS * 20, tiny.LABELS * 20), tiny.split())
+    assert len(history) == 1
+    return model
+
+
+def logits_of(model, token_ids: list[int]) -> np.ndarray:
+    """Return the logits after each token, float32 of shape (T, V)."""
+    inputs = {"token_ids": np.array([token_ids]), "padding_mask": np.ones((1, len(token_ids)), bool)}
+    return keras.ops.convert_to_numpy(model.network(inputs))[0]
+
+
+def without_cache(model, prompt: str, *, max_new_tokens: int, **_) -> str:
+    """Continue greedily the slow way: the whole text through the network for each token."""
+    token_ids = [END_ID, *model.subwords.encode([prompt])[0]][-(model.context - max_new_tokens) :]
+    added = []
+    for _ in range(max_new_tokens):
+        logits = logits_of(model, token_ids + added)[-1]
+        if logits.argmax() == END_ID:
+            break
+        added.append(int(logits.argmax()))
+    return prompt + model.subwords.decode(added)
+
+
+def test_it_overfits_eight_texts(writer):
+    assert writer.bits_per_byte(tiny.TEXTS) < 0.4
+    assert writer.generate(["strange"], **GREEDY) == ["strange weird puzzle"]
+    assert writer.generate([""], **GREEDY)[0] in tiny.TEXTS
+    assert set(writer.generate([""] * 9, temperature=0.3, max_new_tokens=12)) & set(tiny.TEXTS)
+
+
+def test_greedy_with_the_cache_is_greedy_without_it(writer):
+    expected = [without_cache(writer, prompt, **GREEDY) for prompt in PROMPTS]
+    assert writer.generate(PROMPTS, **GREEDY) == expected
+    assert [writer.generate([prompt], **GREEDY)[0] for prompt in PROMPTS] == expected
+    assert len(set(expected)) == len(PROMPTS)
+
+
+@pytest.mark.parametrize("max_new_tokens", [1, 5, CONTEXT - 1])
+def test_a_long_prompt_keeps_its_last_tokens(writer, max_new_tokens):
+    prompt = "boring boring " * 20 + "strange weird"
+    settings = {"temperature": 0, "max_new_tokens": max_new_tokens}
+    assert writer.generate([prompt], **settings) == [without_cache(writer, prompt, **settings)]
+    ids = writer.subwords.encode([prompt])[0]
+    last = writer.subwords.decode(ids[-(CONTEXT - max_new_tokens) :])
+    changed = "great fun " * 40 + last
+    found = writer.generate([changed], **settings)[0].removeprefix(changed)
+    assert found == writer.generate([prompt], **settings)[0].removeprefix(prompt)
+
+
+def test_seeds(writer):
+    settings = {"temperature": 1.5, "max_new_tokens": 12}
+    first, again, other = (writer.generate(PROMPTS, seed=seed, **settings) for seed in (1, 1, 2))
+    assert first == again != other
+    samples = writer.generate(["a"] * 6, seed=1, **settings)
+    assert len(set(samples)) > 1
+    assert writer.generate(["a"] * 2, seed=1, **settings) == samples[:2]
+
+
+def test_settings_reach_the_choice(writer):
+    greedy = writer.generate(PROMPTS, **GREEDY)
+    assert writer.generate(PROMPTS, temperature=5, top_k=1, max_new_tokens=12) == greedy
+    assert writer.generate(PROMPTS, temperature=5, top_p=1e-6, max_new_tokens=12) == greedy
+    assert writer.generate(PROMPTS, temperature=5, max_new_tokens=12) != greedy
+
+
+def test_more_tokens_go_on_where_fewer_end(writer):
+    texts = [writer.generate(PROMPTS, temperature=0, max_new_tokens=count) for count in (1, 4, 12)]
+    for prompt, *growing in zip(PROMPTS, *texts, strict=True):
+        for shorter, longer in zip([prompt, *growing], growing, strict=False):
+            assert longer.startswith(shorter.rstrip("\ufffd"))
+    assert texts[0] != texts[1] != texts[2]
+    assert writer.generate([], max_new_tokens=1) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"max_new_tokens": 0}, "max-new-tokens is 0; this model takes 1 to 23"),
+        ({"max_new_tokens": CONTEXT}, "max-new-tokens is 24; this model takes 1 to 23"),
+        ({"temperature": -0.1}, "temperature is -0.1; it must be 0 or more"),
+        ({"temperature": math.nan}, "temperature is nan"),
+        ({"temperature": math.inf}, "temperature is inf"),
+        ({"top_k": -1}, "top-k is -1; it must be 0"),
+        ({"top_p": 0}, "top-p is 0; it must be above 0 and at most 1"),
+        ({"top_p": 1.01}, "top-p is 1.01"),
+        ({"top_p": math.nan}, "top-p is nan"),
+        ({"seed": -1}, "the seed is -1; it must be from 0 to 2147483647"),
+        ({"seed": 2**31}, "the seed is 2147483648"),
+    ],
+)
+def test_settings_out_of_range(writer, setting, message):
+    with pytest.raises(UserError, match=message):
+        writer.generate(["a"], **{"max_new_tokens": 5, **setting})
+
+
+def test_bits_per_byte_of_a_uniform_model(writer, tmp_path):
+    """With all weights 0 each token is one of V: log2 V bits, for each token of the texts."""
+    writer.save(tmp_path)
+    uniform = load(tmp_path)
+    for weight in uniform.network.weights:
+        weight.assign(keras.ops.zeros_like(weight))
+    texts = [*tiny.TEXTS, "", "é" * 40, "long " * 50]  # 40 é are more than one window
+    tokens = sum(map(len, uniform.subwords.encode(texts)))
+    expected = math.log2(len(uniform.subwords)) * tokens / sum(len(text.encode()) for text in texts)
+    assert uniform.bits_per_byte(texts) == pytest.approx(expected, rel=1e-5)
+    assert uniform.bits_per_byte([""]) == uniform.bits_per_byte([]) == 0
+
+
+def test_bits_per_byte_by_the_definition(writer):
+    """The texts are shorter than a window: the sum of -log2 p(token | all tokens before)."""
+    bits = 0
+    for ids in writer.subwords.encode(tiny.TEXTS[:3]):
+        logits = logits_of(writer, [END_ID, *ids]).astype(float)
+        logarithms = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        bits -= logarithms[np.arange(len(ids)), ids].sum() / math.log(2)
+    size = sum(len(text.encode()) for text in tiny.TEXTS[:3])
+    assert writer.bits_per_byte(tiny.TEXTS[:3]) == pytest.approx(bits / size, rel=1e-4)
+
+
+def test_texts_too_few_for_one_window_can_be_trained_on():
+    texts = Split(texts=["a"], labels=np.zeros(1, np.int32), rows=np.arange(1))
+    model = tiny.make("decoder")
+    model.fit(texts, texts)
+    assert math.isfinite(model.bits_per_byte(["a b"]))

@@ -1,0 +1,119 @@
+"""A run's folder: its name, what becomes of it when the run breaks off, and when it is replaced."""
+
+import json
+import os
+
+import pytest
+
+from textapp.errors import UserError
+from textapp.run import RunFolder, bytes_on_disk
+
+
+def finish(output, name="imdb", content="new", **options):
+    """Write a whole run with one file, and return its folder."""
+    run = RunFolder(output, name, **options)
+    (run.model("lstm") / "weights").write_text(content)
+    return run.finish({"seed": 3})
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_run_gets_its_name_when_it_is_finished(tmp_path):
+    output = tmp_path / "new" / "saved_models"
+    run = RunFolder(output, "imdb")
+    assert names(output) == ["imdb.unfinished"]
+    assert run.model("lstm").is_dir()
+    assert run.report.is_dir()
+    assert run.finish({"seed": 3, "path": output}) == output / "imdb"
+    assert names(output) == ["imdb"]
+    assert names(output / "imdb") == ["lstm", "report", "run.json"]
+    assert json.loads((output / "imdb" / "run.json").read_text()) == {"seed": 3, "path": str(output)}
+
+
+def test_a_number_is_appended_where_the_name_is_taken(tmp_path):
+    assert [finish(tmp_path).name for _ in range(3)] == ["imdb", "imdb-2", "imdb-3"]
+
+
+def test_what_was_broken_off_is_written_anew(tmp_path):
+    broken = RunFolder(tmp_path, "imdb")
+    (broken.model("lstm") / "half").write_text("x")
+    assert names(finish(tmp_path) / "lstm") == ["weights"]
+    assert names(tmp_path) == ["imdb"]
+
+
+def test_a_run_of_another_process_is_left_alone(tmp_path):
+    other = RunFolder(tmp_path, "imdb").folder
+    (other / "process.json").write_text(json.dumps({"process": os.getppid()}))
+    assert finish(tmp_path).name == "imdb-2"
+    assert names(tmp_path) == ["imdb-2", "imdb.unfinished"]
+    with pytest.raises(UserError, match=r"another process is writing .*imdb\.unfinished"):
+        RunFolder(tmp_path, "imdb", overwrite=True)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"process": "x"}', '{"process": 4194305}'])
+def test_a_run_of_nobody_is_written_anew(tmp_path, content):
+    (RunFolder(tmp_path, "imdb").folder / "process.json").write_text(content)
+    assert finish(tmp_path).name == "imdb"
+
+
+def test_overwrite_replaces_the_whole_run_when_the_new_one_is_finished(tmp_path):
+    old = finish(tmp_path, content="old")
+    (old / "only in the old one").touch()
+    run = RunFolder(tmp_path, "imdb", overwrite=True)
+    (run.model("lstm") / "weights").write_text("new")
+    assert (old / "lstm" / "weights").read_text() == "old"
+    assert run.finish({}) == old
+    assert names(tmp_path) == ["imdb"]
+    assert names(old) == ["lstm", "run.json"]
+    assert (old / "lstm" / "weights").read_text() == "new"
+
+
+def test_overwrite_of_a_free_name(tmp_path):
+    assert finish(tmp_path, overwrite=True).name == "imdb"
+
+
+def test_overwrite_replaces_no_folder_that_is_no_run(tmp_path):
+    """`--output . --run textapp --overwrite` must not delete the program."""
+    (tmp_path / "imdb").mkdir()
+    (tmp_path / "imdb" / "precious").touch()
+    with pytest.raises(UserError, match=r"imdb has no run\.json, so it is no finished run and is not replaced"):
+        RunFolder(tmp_path, "imdb", overwrite=True)
+    assert names(tmp_path) == ["imdb"]
+    assert finish(tmp_path).name == "imdb-2"
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "../a", ".hidden", "-x", "a b", "a\n", "x" * 101, "a.unfinished", "a.replaced"]
+)
+def test_names_that_are_refused(tmp_path, name):
+    with pytest.raises(UserError, match="the run's name is .*; it takes letters, digits"):
+        RunFolder(tmp_path / "output", name)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["imdb", "7", "Filme_é-2.1+x", "x" * 100])
+def test_names_that_are_taken(tmp_path, name):
+    assert finish(tmp_path, name).name == name
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "file", tmp_path / "file" / "runs", "/proc/textapp"):
+        with pytest.raises(UserError, match=r"cannot write to .*; choose another folder with --output"):
+            RunFolder(tmp_path.__class__(output), "imdb")
+
+
+def test_facts_that_are_no_json_leave_no_finished_run(tmp_path):
+    run = RunFolder(tmp_path, "imdb")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        run.finish({"accuracy": float("nan")})
+    assert names(tmp_path) == ["imdb.unfinished"]
+
+
+def test_bytes_on_disk(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_bytes(b"12345")
+    (tmp_path / "c").write_bytes(b"67")
+    assert bytes_on_disk(tmp_path) == 7
