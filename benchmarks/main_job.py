@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from benchmarks.results_file import write_table
@@ -43,13 +45,29 @@ def main() -> int:
 
 
 def train(name: str, options: list[str]) -> tuple[dict, dict]:
-    """Run the job; return run.json and report.json."""
-    subprocess.run([sys.executable, "train.py", *options], cwd=ROOT, check=True)
+    """Run the job; return run.json, with the peak memory of all its processes together, and report.json."""
+    process = subprocess.Popen([sys.executable, "train.py", *options], cwd=ROOT)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, resident_bytes(process.pid))
+        time.sleep(0.2)
+    if process.returncode != 0:
+        sys.exit(process.returncode)
     folder = Path(options[-1]) / name
-    return (
-        json.loads((folder / "run.json").read_text(encoding="utf-8")),
-        json.loads((folder / "report" / "report.json").read_text(encoding="utf-8")),
-    )
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    report = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
+    return {**run, "peak_memory_bytes": peak}, report
+
+
+def resident_bytes(process: int) -> int:
+    """Return the memory that a process and its descendants hold at this moment, in bytes (Linux)."""
+    folder = Path(f"/proc/{process}")
+    try:
+        own = int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        children = (folder / "task" / str(process) / "children").read_text().split()
+    except (OSError, IndexError):  # it has just ended
+        return 0
+    return own + sum(resident_bytes(int(child)) for child in children)
 
 
 def summarize(name: str, run: dict, report: dict) -> None:

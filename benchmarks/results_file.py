@@ -7,8 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from textapp import machine
-
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -16,6 +14,8 @@ def write_table(
     name: str, title: str, command: str, header: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
     """Print a Markdown table and write it to results/NAME.md, with machine, date and command."""
+    from textapp import machine  # takes Keras, and its backend's log lines, so not before the work
+
     lines = [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
     versions = ", ".join(f"{package} {version}" for package, version in machine.versions().items())
     content = [

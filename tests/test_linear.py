@@ -80,7 +80,7 @@ def test_two_sided():
 
 @pytest.mark.parametrize("name", ["tfidf", "nbsvm"])
 def test_rare_ngrams_are_left_out(name):
-    """"fun" stands twice, but in one text."""
+    """ "fun" stands twice, but in one text."""
     model = fitted(name, min_documents=2, longest_ngram=1)
     assert model.ngrams == ["bad", "boring", "film", "good", "great", "long", "strange", "weird"]
 

@@ -155,6 +155,13 @@ def test_keras_trains_on_every_window_as_often():
     assert network.get_weights()[0].ravel().tolist() == [4] * 6
 
 
+def test_fewer_windows_than_a_batch():
+    batches = Windows(np.zeros((1, 4), np.int32), batch_size=8, training_tokens=99, epochs=1, checks=5, seed=0)
+    for _ in range(6):
+        assert [batches[index][1].shape for index in range(len(batches))] == [(1, 3)]
+        batches.on_epoch_end()
+
+
 def test_windows_stop_at_the_tokens_asked_for():
     windows = np.zeros((50, 4), np.int32)
     batches = Windows(windows, batch_size=2, training_tokens=60, epochs=9, checks=5, seed=0)
@@ -205,21 +212,31 @@ class Rows(keras.utils.PyDataset):
         return np.ones((2, 1), np.float32), np.full((2, 1), self.target, np.float32), np.ones(2, np.float32)
 
 
-def test_fit_restores_the_best_epoch_and_stops_after_patience(network):
+@pytest.mark.parametrize(("epochs", "run"), [(8, 4), (3, 3)])
+def test_fit_restores_the_best_epoch_and_stops_after_patience(network, epochs, run):
     """Each step moves the weight by 1 towards 9; validation is best at 2, so after epoch 2."""
     network.compile(optimizer=keras.optimizers.SGD(1.0), loss="mae", jit_compile=False)
     output = io.StringIO()
     progress = Progress(Console(file=output, width=100))
-    history = fit(network, Rows(9), Rows(2), epochs=8, patience=2, progress=progress)
-    assert [row["epoch"] for row in history] == [1, 2, 3, 4]
-    assert [row["val_loss"] for row in history] == [1, 0, 1, 2]
-    assert [row["loss"] for row in history] == [9, 8, 7, 6]
+    history = fit(network, Rows(9), Rows(2), epochs=epochs, patience=2, monitor="val_loss", progress=progress)
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4][:run]
+    assert [row["val_loss"] for row in history] == [1, 0, 1, 2][:run]
+    assert [row["loss"] for row in history] == [9, 8, 7, 6][:run]
     assert network.get_weights()[0] == 2
     assert list(history[0]) == ["epoch", "seconds", "loss", "val_loss"]
-    assert "epoch 4/8" in output.getvalue()
+    assert f"epoch {run}/{epochs}" in output.getvalue()
+
+
+def test_fit_takes_the_highest_accuracy(network):
+    """The same, with a metric that is best at 2 and to be high."""
+    metric = keras.metrics.MeanMetricWrapper(lambda _, answer: -abs(answer - 2), name="accuracy")
+    network.compile(keras.optimizers.SGD(1.0), loss="mae", weighted_metrics=[metric], jit_compile=False)
+    options = {"epochs": 4, "patience": 4, "monitor": "val_accuracy", "progress": Progress()}
+    assert len(fit(network, Rows(9), Rows(0), **options)) == 4
+    assert network.get_weights()[0] == 2
 
 
 def test_a_loss_that_is_no_number_is_said(network):
     network.compile(optimizer=keras.optimizers.SGD(1.0), loss="mse", jit_compile=False)
     with pytest.raises(UserError, match="no finite number after epoch 1; try a smaller learning rate"):
-        fit(network, Rows(math.inf), Rows(1), epochs=2, patience=2, progress=Progress())
+        fit(network, Rows(math.inf), Rows(1), epochs=2, patience=2, monitor="val_loss", progress=Progress())

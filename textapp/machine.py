@@ -27,7 +27,10 @@ def versions() -> dict[str, str]:
 
 def device() -> str:
     """Return the processor or the GPUs that train, with the backend: "2 x AMD EPYC 7B13, tensorflow"."""
-    gpus = keras.distribution.list_devices("gpu")
+    try:
+        gpus = keras.distribution.list_devices("gpu")
+    except RuntimeError:  # JAX's way to say that there is none
+        gpus = []
     if gpus:
         return f"{len(gpus)} x GPU, {keras.backend.backend()}"
     return f"{len(os.sched_getaffinity(0))} cores of {_processor()}, {keras.backend.backend()}"
@@ -43,9 +46,6 @@ def _processor() -> str:
 
 
 def peak_memory_bytes() -> int:
-    """Return how much memory this process and one child at a time held at most, in bytes.
-
-    The two peaks are added, though they may not have come together: an upper bound.
-    """
-    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(peaks) * (1 if sys.platform == "darwin" else 1024)
+    """Return the most memory that this process, without its children, ever held, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import datetime
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,7 +52,8 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
         The finished run's folder.
 
     Raises:
-        UserError: for everything that the user can mend; nothing is left under the run's name then.
+        UserError: for everything that the user can mend; nothing is left under the run's name then, unless the
+            run is complete but for a SavedModel that was refused.
     """
     console = console or rich.console.Console(quiet=True)
     stopwatch = Stopwatch()
@@ -75,7 +77,7 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
                 model = GENERATORS[name](**_options(config, name))
             rows.append(_train_model(model, dataset, run, progress))
         remembering.forget()
-        _export(rows, dataset, run, progress)
+        refused = _export(rows, dataset, run, progress)
         for row in rows:
             progress.start(f"measuring {row['name']}")
             _measure(row, dataset, run)
@@ -99,6 +101,8 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     )
     print_report(report, console)
     console.print(f"The run is in {folder}", style="dim", highlight=False, markup=False)
+    if refused:
+        raise UserError(f"the run in {folder} is complete but for SavedModels: {'; '.join(refused)}")
     return folder
 
 
@@ -161,25 +165,34 @@ def _train_model(model: Classifier | Decoder, dataset: Dataset, run: RunFolder, 
     return row
 
 
-def _export(rows: Sequence[dict], dataset: Dataset, run: RunFolder, progress: Progress) -> None:
-    """Make the SavedModels, and prove that they answer as the models do."""
+def _export(rows: Sequence[dict], dataset: Dataset, run: RunFolder, progress: Progress) -> list[str]:
+    """Make the SavedModels, and prove that they answer as the models do.
+
+    Returns:
+        A sentence for every SavedModel that was refused; the run goes on without it.
+    """
     exported = [row for row in rows if row["exported"]]
-    if exported:
-        progress.start("exporting SavedModels")
-        folders = [run.model(row["name"]) for row in exported]
-        export_models([(folder, folder / SAVED_MODEL) for folder in folders])
+    progress.start("exporting SavedModels")
+    targets = {row["name"]: run.model(row["name"]) / SAVED_MODEL for row in exported}
+    failure = export_models([(target.parent, target) for target in targets.values()]) if targets else None
     for row in exported:
         progress.start(f"checking the SavedModel of {row['name']}")
-        folder = run.model(row["name"])
-        if row["name"] in CLASSIFIERS:
-            certificate = check_classifier(
-                row["model"], folder / SAVED_MODEL, dataset.test.texts, row["probabilities"]
-            )
-        else:
-            certificate = check_generator(
-                row["model"], folder / SAVED_MODEL, dataset.test.texts[:PARITY_TEXTS]
-            )
-        write_json(folder / "parity.json", certificate)
+        target = targets[row["name"]]
+        try:
+            if not target.exists():
+                raise UserError(failure or f"there is no {target}")
+            write_json(target.with_name("parity.json"), _check(row, target, dataset))
+        except UserError as error:
+            row["exported"] = False
+            row["notes"].append(str(error))
+            shutil.rmtree(target, ignore_errors=True)
+    return [f"{row['name']}: {row['notes'][-1]}" for row in exported if not row["exported"]]
+
+
+def _check(row: dict, target: Path, dataset: Dataset) -> dict:
+    if row["name"] in CLASSIFIERS:
+        return check_classifier(row["model"], target, dataset.test.texts, row["probabilities"])
+    return check_generator(row["model"], target, dataset.test.texts[:PARITY_TEXTS])
 
 
 def _measure(row: dict, dataset: Dataset, run: RunFolder) -> None:

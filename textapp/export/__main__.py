@@ -18,13 +18,14 @@ def main(arguments: list[str]) -> int:
     from textapp.export.saved_model import export
 
     paths = [Path(argument) for argument in arguments]
-    try:
-        for folder, target in zip(paths[::2], paths[1::2], strict=True):
+    failures = []
+    for folder, target in zip(paths[::2], paths[1::2], strict=True):
+        try:
             export(folder, target)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+        except UserError as error:
+            failures.append(str(error))
+    print("; ".join(failures), file=sys.stderr)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

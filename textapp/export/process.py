@@ -13,17 +13,21 @@ from textapp.errors import UserError
 ROOT = Path(__file__).parents[2]
 
 
-def export_models(pairs: Sequence[tuple[Path, Path]]) -> None:
-    """Export trained models as SavedModels.
+def export_models(pairs: Sequence[tuple[Path, Path]]) -> str | None:
+    """Export trained models as SavedModels; one that cannot be exported does not stop the others.
 
     Args:
         pairs: the folder of each model, and the version's folder to write.
 
-    Raises:
-        UserError: one of them could not be exported; the message says which and why.
+    Returns:
+        Why some of them could not be exported; None if all were.
     """
     arguments = [str(Path(path).resolve()) for pair in pairs for path in pair]
-    run_quietly([sys.executable, "-m", "textapp.export", *arguments], what="the export")
+    try:
+        run_quietly([sys.executable, "-m", "textapp.export", *arguments], what="the export")
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def run_quietly(command: list[str], *, what: str) -> None:

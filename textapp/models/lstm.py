@@ -25,7 +25,6 @@ class LSTM(NetworkClassifier):
 
     name: ClassVar[str] = "lstm"
 
-    token_dropout: float = 0.5
     units: int = 64
     bidirectional: bool = True
 

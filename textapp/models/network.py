@@ -44,7 +44,7 @@ class NetworkClassifier(Classifier):
     vocabulary_size: int = 20_000
     sequence_length: int = 256
     embedding_dim: int = 64
-    token_dropout: float = 0.3
+    token_dropout: float = 0.5
     dropout: float = 0.5
     label_smoothing: float = 0.1
     batch_size: int = 64

@@ -1,0 +1,214 @@
+"""The commands: their help, their options and what they answer to bad input."""
+
+import errno
+import inspect
+import os
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from textapp import cli
+from textapp.datasets import DATASETS
+from textapp.models import CLASSIFIERS, GENERATORS, majority
+
+REPO = Path(__file__).parents[1]
+ONE_SENTENCE = re.compile(r"(Error|Interrupted)[:.] [^\n]+\n")
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def refused(result, message, *, exit_code=1):
+    """Assert one sentence on stderr, holding `message`, and nothing else."""
+    assert result.exit_code == exit_code, result.output
+    assert ONE_SENTENCE.fullmatch(result.stderr), result.stderr
+    assert message in result.stderr
+
+
+def test_help_names_what_the_dicts_hold(textapp):
+    text = textapp("train", "--help").stdout
+    assert re.findall(r"\w+", cli.DATASETS) == list(DATASETS)
+    assert re.findall(r"\w+", cli.MODELS) == [*CLASSIFIERS, *GENERATORS]
+    flat = " ".join(re.sub("[│╭╮╰╯─]", " ", text).split())
+    assert f"One of {cli.DATASETS}." in flat
+    assert f"Any of {cli.MODELS}" in flat
+
+
+@pytest.mark.parametrize("command", [cli.train, cli.predict, cli.generate, cli.clean])
+def test_help_names_every_option_with_its_default(textapp, command):
+    result = textapp(command.__name__, "--help")
+    assert result.exit_code == 0
+    for name, parameter in inspect.signature(command).parameters.items():
+        option, default = "--" + name.replace("_", "-"), parameter.default
+        if name in ("text", "texts"):
+            continue
+        (line,) = [line for line in result.stdout.splitlines() if re.search(rf"[│*] +{option} ", line)]
+        if default not in (None, False, "", inspect.Parameter.empty):
+            assert f"[default: {default}]" in line
+        if default is inspect.Parameter.empty:
+            assert "[required]" in line
+
+
+def test_train_py_takes_the_options_of_the_module():
+    outputs = []
+    for program in (["train.py"], ["-m", "textapp", "train"]):
+        command = [sys.executable, *program, "--help"]
+        done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, env={**os.environ})
+        assert done.returncode == 0, done.stderr
+        outputs.append([line for line in done.stdout.splitlines() if "Usage:" not in line])
+    assert outputs[0] == outputs[1]
+    assert any("--stopwords" in line for line in outputs[0])
+
+
+def test_an_unknown_command_or_option_exits_with_2(textapp):
+    assert textapp("tain").exit_code == 2
+    assert textapp("train", "--epoch", 3).exit_code == 2
+    assert textapp("train", "--limit", 0).exit_code == 2
+
+
+CSV = "text,label\n" + "".join(f"{word} film {n},{word}\n" for n in range(9) for word in ("good", "bad"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--models", "lstn"], "unknown model 'lstn'; choose from ['majority', 'tfidf', 'nbsvm', 'lstm', 'enc"),
+        (["--models", "all,oracle"], "unknown model 'all'; choose from"),
+        (["--models", ""], "--models names no classifier and no generator; choose from ['majority'"),
+        (["--models", " , "], "--models names no classifier and no generator"),
+        (["--dataset", "imbd"], "unknown dataset 'imbd'; choose from ['aclimdb', 'imdb', 'rotten_tomatoes']"),
+        (["--data", "nowhere.csv"], "there is no file nowhere.csv"),
+        (["--data", "DATA", "--text-column", "txt"], "'txt' is not a column of"),
+        (["--data", "DATA", "--label-column", "stars"], "its columns are ['text', 'label']"),
+        (["--data", "ONE"], "all texts have the label 'good'"),
+        (["--data", "DATA", "--class-weight", "rare"], "--class-weight is 'rare'; the only choice is 'balanced'"),
+        (["--data", "DATA", "--stopwords", "nowhere.txt"], "no stop list 'nowhere.txt'; choose default, none"),
+        (["--data", "DATA", "--run", "a/b"], "the run's name is 'a/b'; it takes letters, digits"),
+        (["--data", "DATA", "--output", "DATA/runs"], "choose another folder with --output"),
+        (["--data", "DATA", "--output", "DATA"], "cannot write to"),
+        (["--data", "DATA", "--output", "/proc/textapp"], "cannot write to /proc/textapp"),
+        (["--data", "DATA", "--data-dir", "/"], "exclude each other"),
+        (["--dataset", "aclimdb"], "--dataset aclimdb needs --data-dir"),
+    ],
+)
+def test_bad_options_of_train(textapp, tmp_path, arguments, message):
+    (tmp_path / "data.csv").write_text(CSV)
+    (tmp_path / "one.csv").write_text(CSV.replace("bad\n", "good\n"))
+    files = {"DATA": str(tmp_path / "data.csv"), "ONE": str(tmp_path / "one.csv")}
+    arguments = [argument.replace("DATA", files["DATA"]).replace("ONE", files["ONE"]) for argument in arguments]
+    runs = tmp_path / "runs"
+    refused(textapp("train", "--output", runs, "--models", "majority", *arguments), message)
+    assert names(runs) == []
+    assert (tmp_path / "data.csv").read_text() == CSV
+
+
+def test_names_of_runs(textapp, csv_file, tmp_path):
+    """The file's name, --run, a number where it is taken, --overwrite."""
+    runs = tmp_path / "runs"
+    train = ["train", "--data", csv_file, "--models", "majority", "--output", runs]
+    for arguments, expected in (
+        ([], ["data"]),
+        ([], ["data", "data-2"]),
+        (["--run", "mine"], ["data", "data-2", "mine"]),
+        (["--run", "mine"], ["data", "data-2", "mine", "mine-2"]),
+        (["--overwrite"], ["data", "data-2", "mine", "mine-2"]),
+    ):
+        result = textapp(*train, *arguments)
+        assert result.exit_code == 0, result.output
+        assert result.stderr == ""
+        assert names(runs) == expected
+        assert all((runs / name / "run.json").is_file() for name in expected)
+
+
+def failing(error):
+    def fit(self, train, validation, *, progress=None):
+        raise error
+
+    return fit
+
+
+def test_a_full_disk(textapp, csv_file, tmp_path, monkeypatch):
+    def save(self, folder):
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder / "model.skops"))
+
+    monkeypatch.setattr(majority.Majority, "_save", save)
+    result = textapp("train", "--data", csv_file, "--models", "majority", "--output", tmp_path / "runs")
+    refused(result, "the system says: No space left on device (")
+    assert names(tmp_path / "runs") == ["data.unfinished"]
+    assert not list((tmp_path / "runs").rglob("run.json"))
+
+
+@pytest.mark.parametrize(
+    ("model", "most_bytes"), [("majority", 0), ("majority", 300), ("tfidf", 3_000), ("lstm", 5_000)]
+)
+def test_a_disk_that_really_refuses_to_grow(textapp, tiny_models, csv_file, tmp_path, model, most_bytes):
+    """The system's limit of a file's size: the first file that is larger cannot be written."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+    try:
+        result = textapp("train", "--data", csv_file, "--models", model, "--output", tmp_path / "runs")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    refused(result, "File too large")
+    assert names(tmp_path / "runs") in (["data.unfinished"], [])
+    assert not list((tmp_path / "runs").rglob("run.json"))
+
+
+def test_ctrl_c(textapp, csv_file, tmp_path, monkeypatch):
+    train = ["train", "--data", csv_file, "--models", "majority", "--output", tmp_path / "runs"]
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(majority.Majority, "fit", failing(KeyboardInterrupt()))
+        refused(textapp(*train), "in a folder that ends in .unfinished", exit_code=130)
+    assert names(tmp_path / "runs") == ["data.unfinished"]
+    assert not list((tmp_path / "runs").rglob("run.json"))
+    assert textapp(*train).exit_code == 0
+    assert names(tmp_path / "runs") == ["data"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), OSError(errno.EIO, "Input/output error")])
+def test_a_run_that_fails_leaves_the_old_one(textapp, csv_file, tmp_path, monkeypatch, error):
+    train = ["train", "--data", csv_file, "--models", "majority", "--output", tmp_path / "runs", "--overwrite"]
+    assert textapp(*train).exit_code == 0
+    old = (tmp_path / "runs" / "data" / "run.json").read_bytes()
+    monkeypatch.setattr(majority.Majority, "fit", failing(error))
+    result = textapp(*train)
+    refused(result, "", exit_code=130 if isinstance(error, KeyboardInterrupt) else 1)
+    assert (tmp_path / "runs" / "data" / "run.json").read_bytes() == old
+    assert names(tmp_path / "runs") == ["data", "data.unfinished"]
+
+
+def test_an_error_of_the_program_itself_is_not_hidden(textapp, csv_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(majority.Majority, "fit", failing(ZeroDivisionError("a bug")))
+    result = textapp("train", "--data", csv_file, "--models", "majority", "--output", tmp_path / "runs")
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_clean_shows_every_step(textapp):
+    result = textapp("clean", "Isn't it <b>great</b>?")
+    assert result.stdout == (
+        'text: "Isn\'t it <b>great</b>?"\n'
+        'HTML and characters: "Isn\'t it  great ?"\n'
+        'lower case: "isn\'t it  great ?"\n'
+        "tokens: [\"isn't\", 'it', 'great', '?']\n"
+        "without stop words (default): [\"isn't\", 'great', '?']\n"
+    )
+    assert "without stop words (none): ['the', 'film']" in textapp("clean", "The film", "--stopwords", "none").stdout
+    refused(textapp("clean", "x", "--stopwords", "nltk:klingon"), "klingon")
+
+
+def test_train_py_runs_the_job(monkeypatch, csv_file, tmp_path):
+    """What train.py does, in this process."""
+    import typer
+
+    alone = typer.Typer()
+    alone.command()(cli.train)
+    arguments = ["--data", str(csv_file), "--models", "majority", "--output", str(tmp_path / "runs")]
+    result = CliRunner().invoke(alone, arguments)
+    assert result.exit_code == 0, result.output
+    assert f"The run is in {tmp_path / 'runs' / 'data'}" in result.stdout.replace("\n", "")

@@ -1,0 +1,55 @@
+"""Who may import whom."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "textapp"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Return the full names of all modules that a file imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            found.add(node.module)
+    return found
+
+
+def test_tensorflow_is_imported_in_export_and_nowhere_else():
+    importing = {path.parent.name for path in FILES if any(name.startswith("tensorflow") for name in imported(path))}
+    assert importing == {"export"}
+
+
+def test_what_the_program_uses_of_export_imports_no_tensorflow():
+    for name in ("__init__", "process", "parity"):
+        assert not {m for m in imported(PACKAGE / "export" / f"{name}.py") if m.startswith("tensorflow")}
+
+
+@pytest.mark.parametrize(
+    ("room", "unknown"),
+    [
+        ("text", ["datasets", "training", "models", "export", "evaluation", "reports", "pipeline", "cli"]),
+        ("datasets", ["training", "models", "export", "evaluation", "reports", "pipeline", "cli"]),
+        ("training", ["models", "export", "evaluation", "reports", "pipeline", "cli"]),
+        ("models", ["export", "evaluation", "reports", "pipeline", "cli"]),
+        ("evaluation", ["text", "datasets", "training", "models", "export", "reports", "pipeline", "cli"]),
+        ("reports", ["text", "datasets", "training", "models", "export", "pipeline", "cli"]),
+        ("export", ["evaluation", "reports", "pipeline", "cli"]),
+    ],
+)
+def test_imports_go_one_way(room, unknown):
+    files = sorted((PACKAGE / room).glob("*.py"))
+    assert files
+    for path in files:
+        rooms = {name.split(".")[1] for name in imported(path) if name.startswith("textapp.")}
+        assert not rooms & set(unknown), path
+
+
+def test_what_a_savedmodel_is_asked_with_imports_nothing_of_ours():
+    assert not {name for name in imported(PACKAGE / "export" / "ask.py") if name.startswith("textapp")}
