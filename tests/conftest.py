@@ -13,8 +13,8 @@ os.environ.update(COLUMNS="200", NO_COLOR="1", _TYPER_FORCE_DISABLE_TERMINAL="1"
 REPO = Path(__file__).parents[1]
 sys.path.insert(0, str(REPO))
 
-import pytest
-from typer.testing import CliRunner
+import pytest  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
 
 DATA = "text,label\n" + "".join(f"{'good' if n % 3 else 'bad'} film number {n},{'yn'[n % 3 == 0]}\n" for n in range(60))
 

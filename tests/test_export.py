@@ -201,13 +201,13 @@ def test_parity_of_the_same_answers(trained, answered, tmp_path):
 
 def test_parity_finds_another_label(trained, answered, tmp_path):
     answered["outputs"][0]["label"][3] = "odd"
-    with pytest.raises(UserError, match="does not answer as the model .*: 1 of 22 labels differ"):
+    with pytest.raises(UserError, match=r"does not answer as the model .*: 1 of 22 labels differ"):
         check(trained, tmp_path)
 
 
 def test_parity_finds_another_probability(trained, answered, tmp_path):
     answered["outputs"][0]["probabilities"][3][0] += 2e-4
-    with pytest.raises(UserError, match="a probability by 0.0002"):
+    with pytest.raises(UserError, match=r"a probability by 0.0002"):
         check(trained, tmp_path)
 
 

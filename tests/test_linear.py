@@ -1,5 +1,7 @@
 """The linear models, against values computed by hand and against scikit-learn's own pipeline."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tiny
@@ -33,7 +35,7 @@ def test_tfidf_is_scikit_learns_own(labels, label_names):
 
 
 def ngrams(tokens):
-    return [*tokens, *(f"{left} {right}" for left, right in zip(tokens, tokens[1:], strict=False))]
+    return [*tokens, *(f"{left} {right}" for left, right in itertools.pairwise(tokens))]
 
 
 def test_tfidf_features_by_hand():

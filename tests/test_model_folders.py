@@ -66,7 +66,7 @@ def test_a_folder_of_another_version(folder_of, tmp_path, changes, message):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(UserError, match="no model folder .*nowhere; it looks like saved_models/imdb/lstm"):
+    with pytest.raises(UserError, match=r"no model folder .*nowhere; it looks like saved_models/imdb/lstm"):
         load(tmp_path / "nowhere")
 
 
@@ -75,7 +75,7 @@ def test_a_skops_file_runs_no_code(folder_of, tmp_path, name):
     """A type that is not trusted is refused; a pickle would run what it says."""
     copy = shutil.copytree(folder_of(name), tmp_path / "copy")
     skops.io.dump({"features": Path(tmp_path), "call": os.system}, copy / "model.skops")
-    with pytest.raises(UserError, match="refused, since it holds types that are not trusted: .*system"):
+    with pytest.raises(UserError, match=r"refused, since it holds types that are not trusted: .*system"):
         load(copy)
 
 
@@ -86,6 +86,6 @@ def test_a_network_file_runs_no_code(folder_of, tmp_path, monkeypatch, name):
     outputs = keras.layers.Lambda(lambda x: os.environ.update(RAN="1") or x)(inputs)
     keras.Model(inputs, outputs).save(copy / "model.keras")
     monkeypatch.delenv("RAN")  # the line above ran it, too
-    with pytest.raises(UserError, match="damaged or of another Keras version: .*Lambda"):
+    with pytest.raises(UserError, match=r"damaged or of another Keras version: .*Lambda"):
         load(copy)
     assert "RAN" not in os.environ

@@ -88,7 +88,7 @@ def test_overwrite_replaces_no_folder_that_is_no_run(tmp_path):
     "name", ["", ".", "..", "a/b", "../a", ".hidden", "-x", "a b", "a\n", "x" * 101, "a.unfinished", "a.replaced"]
 )
 def test_names_that_are_refused(tmp_path, name):
-    with pytest.raises(UserError, match="the run's name is .*; it takes letters, digits"):
+    with pytest.raises(UserError, match=r"the run's name is .*; it takes letters, digits"):
         RunFolder(tmp_path / "output", name)
     assert names(tmp_path) == []
 

@@ -2,6 +2,7 @@
 
 import collections
 import io
+import itertools
 import math
 
 import keras
@@ -72,7 +73,7 @@ def test_every_text_once_an_epoch_and_epochs_differ():
         epochs.append([batches[index][1].tolist() for index in range(len(batches))])
         batches.on_epoch_end()
     for epoch in epochs:
-        assert sorted(sum(epoch, [])) == list(range(len(LENGTHS) * 20))
+        assert sorted(itertools.chain(*epoch)) == list(range(len(LENGTHS) * 20))
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
 
 
