@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -50,7 +49,7 @@ def train(name: str, options: list[str]) -> tuple[dict, dict]:
     peak = 0
     while process.poll() is None:
         peak = max(peak, resident_bytes(process.pid))
-        time.sleep(0.2)
+        time.sleep(0.5)
     if process.returncode != 0:
         sys.exit(process.returncode)
     folder = Path(options[-1]) / name
@@ -60,12 +59,16 @@ def train(name: str, options: list[str]) -> tuple[dict, dict]:
 
 
 def resident_bytes(process: int) -> int:
-    """Return the memory that a process and its descendants hold at this moment, in bytes (Linux)."""
+    """Return the memory that a process and its descendants hold at this moment, in bytes (Linux).
+
+    Pages that several of them share, such as TensorFlow's code, count once: the kernel's proportional set size.
+    """
     folder = Path(f"/proc/{process}")
     try:
-        own = int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        lines = (folder / "smaps_rollup").read_text().splitlines()
+        own = 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
         children = (folder / "task" / str(process) / "children").read_text().split()
-    except (OSError, IndexError):  # it has just ended
+    except (OSError, StopIteration):  # it has just ended
         return 0
     return own + sum(resident_bytes(int(child)) for child in children)
 

@@ -19,6 +19,13 @@ from typer.testing import CliRunner  # noqa: E402
 DATA = "text,label\n" + "".join(f"{'good' if n % 3 else 'bad'} film number {n},{'yn'[n % 3 == 0]}\n" for n in range(60))
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leave out slow tests unless -m says which."""
+    if not config.option.markexpr:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("slow")])
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
 @pytest.fixture(scope="session")
 def textapp():
     """The command line, in this process: call it with arguments, get exit_code, stdout and stderr."""

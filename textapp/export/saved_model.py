@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 from textapp.errors import UserError
@@ -52,3 +53,5 @@ def export(folder: Path, target: Path) -> None:
         unfinished.rename(target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+        del module
+        keras.utils.clear_session()  # or the next model is exported beside this one's memory

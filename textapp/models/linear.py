@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -71,6 +72,8 @@ class NgramClassifier(Classifier):
     def fit(
         self, train: Split, validation: Split, *, progress: Progress | None = None
     ) -> list[dict[str, float]]:
+        for cached in ("_counter", "_weights_and_bias"):
+            self.__dict__.pop(cached, None)
         vectorizer = CountVectorizer(min_df=min(self.min_documents, len(train)), **self._tokens_and_ngrams())
         documents = self._join(train.texts)
         try:
@@ -86,20 +89,19 @@ class NgramClassifier(Classifier):
         """Return what the logits are a weighted sum of, for counts of shape (N, F)."""
         features = counts.astype(np.float64)
         features.data = 1 + np.log(features.data) if self.sublinear_counts else np.ones_like(features.data)
-        features = features @ scipy.sparse.diags_array(self.feature_weights, format="csr")
+        features.data *= self.feature_weights[features.indices]
         if self.unit_length:
-            norms = scipy.sparse.linalg.norm(features, axis=1)
-            features = scipy.sparse.diags_array(1 / np.where(norms > 0, norms, 1), format="csr") @ features
-        return features.tocsr()
+            features.data /= np.repeat(scipy.sparse.linalg.norm(features, axis=1), np.diff(features.indptr))
+        return features
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
-        weights, bias = self.class_weights_and_bias
+        weights, bias = self._weights_and_bias
         logits = self.features(self._counter.transform(self._join(texts))) @ weights + bias
         return softmax(log_expit(logits) if self.one_vs_rest else logits)
 
     @property
     def parameters(self) -> int:
-        weights, bias = self.class_weights_and_bias
+        weights, bias = self._weights_and_bias
         return weights.size + bias.size
 
     def fit_regression(self, features: scipy.sparse.csr_matrix, labels: np.ndarray) -> LogisticRegression:
@@ -113,11 +115,13 @@ class NgramClassifier(Classifier):
         # The texts come cleaned, tokens with one space between.
         return {"token_pattern": "[^ ]+", "lowercase": False, "ngram_range": (1, self.longest_ngram)}
 
-    @property
+    @functools.cached_property
     def _counter(self) -> CountVectorizer:
-        if not hasattr(self, "_fitted_counter"):
-            self._fitted_counter = CountVectorizer(vocabulary=self.ngrams, **self._tokens_and_ngrams())
-        return self._fitted_counter
+        return CountVectorizer(vocabulary=self.ngrams, **self._tokens_and_ngrams())
+
+    @functools.cached_property
+    def _weights_and_bias(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.class_weights_and_bias
 
     def _join(self, texts: Sequence[str]) -> list[str]:
         return [" ".join(tokens) for tokens in self.cleaning(texts)]
