@@ -29,30 +29,32 @@ def main() -> int:
     parser.add_argument("choice", choices=["stopwords", "lstm"])
     parser.add_argument("--dataset", default="imdb")
     parser.add_argument("--limit", type=int, help="at most this many texts per split, to try the command")
+    parser.add_argument("--models", default="tfidf,nbsvm,lstm,encoder", help="for stopwords: which ones")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds for each network")
     chosen = parser.parse_args()
     dataset = load_dataset(DataConfig(dataset=chosen.dataset, limit=chosen.limit))
+    models = chosen.models.split(",")
     rows = (
-        stopword_rows(dataset, chosen.seeds)
+        stopword_rows(dataset, models, chosen.seeds)
         if chosen.choice == "stopwords"
         else lstm_rows(dataset, chosen.seeds)
     )
     header = {
-        "stopwords": ["stop words", "tokens per text", "tfidf", "nbsvm", "lstm", "encoder"],
+        "stopwords": ["stop words", "tokens per text", *models],
         "lstm": ["LSTM", "validation accuracy"],
     }[chosen.choice]
     write_table(
         f"choices_{chosen.choice}",
         f"{chosen.dataset}: accuracy on {len(dataset.validation):,} validation texts (networks: mean and range of "
         f"{chosen.seeds} seeds)",
-        f"python -m benchmarks.choices {chosen.choice}",
+        f"python -m benchmarks.choices {' '.join(sys.argv[1:])}",
         header,
         rows,
     )
     return 0
 
 
-def stopword_rows(dataset: Dataset, seeds: int) -> list[list[str]]:
+def stopword_rows(dataset: Dataset, models: list[str], seeds: int) -> list[list[str]]:
     """Return a row per stop list, a column per model."""
     rows = []
     for name in STOPWORDS:
@@ -63,7 +65,8 @@ def stopword_rows(dataset: Dataset, seeds: int) -> list[list[str]]:
             continue
         length = np.mean([len(tokens) for tokens in cleaning(dataset.validation.texts)])
         cells = [name, f"{length:.0f}"]
-        for model, repeats in (("tfidf", 1), ("nbsvm", 1), ("lstm", seeds), ("encoder", seeds)):
+        for model in models:
+            repeats = seeds if CLASSIFIERS[model].kind == "network" else 1
             cells.append(validation_accuracy(CLASSIFIERS[model], dataset, cleaning, repeats))
         rows.append(cells)
     return rows

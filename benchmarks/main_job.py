@@ -86,9 +86,7 @@ def summarize(name: str, run: dict, report: dict) -> None:
         seconds = f"{row['cost']['training_seconds']:.0f}"
         bits = f"{row['bits_per_byte']:.3f} bits per byte ({row['bigram_name']}: {row['bigram_bits_per_byte']:.3f})"
         rows.append([row["name"], bits, "", "", seconds])
-    rows.append(
-        ["all", f"peak memory {run['peak_memory_bytes'] / 1e9:.2f} GB", "", "", f"{run['seconds']:.0f}"]
-    )
+    rows.append(["all", f"peak memory {run['peak_memory_bytes'] / 1e9:.2f} GB", "", "", f"{run['seconds']:.0f}"])
     if report["verdict"]:
         print(report["verdict"]["sentence"])
     write_table(

@@ -10,9 +10,7 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "results"
 
 
-def write_table(
-    name: str, title: str, command: str, header: Sequence[str], rows: Sequence[Sequence[str]]
-) -> None:
+def write_table(name: str, title: str, command: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a Markdown table and write it to results/NAME.md, with machine, date and command."""
     from textapp import machine  # takes Keras, and its backend's log lines, so not before the work
 

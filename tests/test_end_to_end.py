@@ -40,6 +40,17 @@ print(json.dumps({"answers": answers, "foreign": sorted(foreign)}))
 """
 
 
+ON_JAX = """
+import sys, pytest, tiny
+from pathlib import Path
+from textapp import pipeline
+from textapp.config import DataConfig, TrainConfig
+tiny.shrink(pytest.MonkeyPatch())
+data, output = map(Path, sys.argv[1:3])
+pipeline.train(TrainConfig(data=DataConfig(data=data), output=output, models=(sys.argv[3],), epochs=1))
+"""
+
+
 def read(path):
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -47,6 +58,35 @@ def read(path):
 def rows(path):
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started_on_jax(tmp_path_factory, request):
+    """Return the file and the process of a run on JAX; the first goes on beside the other tests."""
+    processes = {}
+
+    def start(name):
+        if name not in processes:
+            data = tmp_path_factory.mktemp("jax") / "data.csv"
+            texts = [f"{'good' if n % 2 else 'bad'} film {n},{'ny'[n % 2]}\n" for n in range(20)]
+            data.write_text("text,label\n" + "".join(texts))
+            path = f"{REPO}{os.pathsep}{REPO / 'tests'}"
+            process = subprocess.Popen(
+                [sys.executable, "-c", ON_JAX, str(data), str(data.parent), name],
+                env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": path},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            processes[name] = data, process
+        return processes[name]
+
+    if any(item.name.endswith("[encoder]") and "jax" in item.name for item in request.session.items):
+        start("encoder")
+    yield start
+    for _, process in processes.values():
+        process.kill()
+        process.wait()
 
 
 def test_what_lies_in_a_run(finished):
@@ -133,33 +173,17 @@ def test_savedmodels_answer_in_a_process_that_has_nothing_of_ours(finished, tmp_
 
 
 @pytest.mark.parametrize("name", ["encoder", pytest.param("decoder", marks=pytest.mark.slow)])
-def test_trained_on_jax_exported_on_tensorflow(tmp_path, name):
+def test_trained_on_jax_exported_on_tensorflow(started_on_jax, name):
     """In a process of its own; the SavedModel and the weights then answer the same on TensorFlow."""
-    pytest.importorskip("jax")
-    csv_file = tmp_path / "data.csv"
-    csv_file.write_text(
-        "text,label\n" + "".join(f"{'good' if n % 2 else 'bad'} film {n},{'ny'[n % 2]}\n" for n in range(20))
-    )
-    program = (
-        "import sys, pytest, tiny\n"
-        "from pathlib import Path\n"
-        "from textapp import pipeline\n"
-        "from textapp.config import DataConfig, TrainConfig\n"
-        "tiny.shrink(pytest.MonkeyPatch())\n"
-        "data, output = map(Path, sys.argv[1:3])\n"
-        "config = TrainConfig(data=DataConfig(data=data), output=output, models=(sys.argv[3],), epochs=1)\n"
-        "pipeline.train(config)\n"
-    )
-    environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": f"{REPO}{os.pathsep}{REPO / 'tests'}"}
-    command = [sys.executable, "-c", program, str(csv_file), str(tmp_path), name]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert read(tmp_path / "data" / "run.json")["device"].endswith(", jax")
-    folder = tmp_path / "data" / name
+    data, process = started_on_jax(name)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors[-2000:]
+    assert read(data.with_suffix("") / "run.json")["device"].endswith(", jax")
+    folder = data.with_suffix("") / name
     assert (folder / "1" / "saved_model.pb").is_file()
     certificate = read(folder / "parity.json")
     assert certificate.get("labels_that_differ", certificate.get("texts_that_differ")) == 0
-    texts = load_dataset(DataConfig(data=csv_file)).test.texts
+    texts = load_dataset(DataConfig(data=data)).test.texts
     if name == "decoder":
         expected = read(folder / "metrics.json")["bits_per_byte"]
         assert textapp.load(folder).bits_per_byte(texts) == pytest.approx(expected, rel=1e-4)
