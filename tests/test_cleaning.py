@@ -94,9 +94,7 @@ def test_the_compiled_pattern_is_the_one_that_nltk_would_compile():
 
 def test_default_list_keeps_what_turns_or_strengthens_a_judgement():
     keep = "not no never nor neither none nothing cannot very but too only even just so more most less least"
-    keep += (
-        " however although though yet without against off out up down again should could would hardly rarely"
-    )
+    keep += " however although though yet without against off out up down again should could would hardly rarely"
     keep += " isn't don't didn't wasn't can't couldn't won't wouldn't shouldn't doesn't haven't aren't"
     words = load_stopwords("default")
     assert not set(keep.split()) & set(words)

@@ -31,9 +31,7 @@ REVIEW = (
 # Pieces at which a rule, the pattern or lower case begins, ends or changes its mind.
 _MARKUP = r"<b>|</b>|<br />|<!--|-->|<|>|<a|&|&lt;|&amp;|&#39;|\|\1|the|It's|N'T"
 _SIGNS = "1/|7/10|3.5|10,|½|١|:|;|=|-|(|)|3|!|？|?|！|'|’|´|🏽| "
-_CONTROLS = (
-    "\n|\r|\x00|\x01|\x85|\xa0|\u1680|\u2028|\u200d|\ufe0f|\ufeff|\ufffd|\uffff|\U0010ffff|\ud800|\udc00"
-)
+_CONTROLS = "\n|\r|\x00|\x01|\x85|\xa0|\u1680|\u2028|\u200d|\ufe0f|\ufeff|\ufffd|\uffff|\U0010ffff|\ud800|\udc00"
 _LETTERS = "İ|Σ|ς|ß|ǅ|ﬁ|I\u0307|Į\u0300|J\u0301|\u0345|A|z|カ|ｶ|ﾞ|\u3099"
 PIECES = f"{_MARKUP}|{_SIGNS}|{_CONTROLS}|{_LETTERS}".split("|")
 any_text = st.lists(st.sampled_from(PIECES) | st.text(st.characters(), max_size=3), max_size=15).map("".join)

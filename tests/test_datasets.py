@@ -14,11 +14,7 @@ from textapp.datasets import DATASETS, Examples, Source, load_dataset
 
 # 3 classes of 9, 6 and 4 texts.
 SIZES = {"apple": 9, "pear": 6, "fig": 4}
-RECORDS = [
-    {"text": f"{name} number {number}", "label": name}
-    for name, size in SIZES.items()
-    for number in range(size)
-]
+RECORDS = [{"text": f"{name} number {number}", "label": name} for name, size in SIZES.items() for number in range(size)]
 
 
 def write(path, records, **columns):
@@ -154,9 +150,7 @@ def test_given_test_file_is_kept_and_its_texts_leave_the_others(tmp_path):
 @pytest.mark.parametrize(("given", "split_off"), [("test", "validation"), ("validation", "test")])
 def test_what_is_not_given_is_split_off(tmp_path, given, split_off):
     own = [{"text": f"{name} own", "label": name} for name in SIZES]
-    config = DataConfig(
-        data=write(tmp_path / "train.csv", RECORDS), **{given: write(tmp_path / "own.csv", own)}
-    )
+    config = DataConfig(data=write(tmp_path / "train.csv", RECORDS), **{given: write(tmp_path / "own.csv", own)})
     splits = splits_of(load_dataset(config))
     assert splits[given].texts == [record["text"] for record in own]
     assert len(splits[split_off]) == 3
@@ -208,9 +202,7 @@ def test_csv_label_stays_as_written(tmp_path):
     ],
 )
 def test_guessed_columns(tmp_path, columns, guess):
-    records = [
-        {"text": record["text"] + " and some more words", "label": record["label"]} for record in RECORDS
-    ]
+    records = [{"text": record["text"] + " and some more words", "label": record["label"]} for record in RECORDS]
     dataset = load_dataset(DataConfig(data=write(tmp_path / "fruit.csv", records, **columns)))
     assert (dataset.facts["text_column"], dataset.facts["label_column"]) == guess
     assert dataset.facts["columns_guessed"]

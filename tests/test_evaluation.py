@@ -36,9 +36,7 @@ def test_metrics_by_hand():
     assert result["log_loss"] == pytest.approx(-math.log(0.7 * 0.2 * 0.5 * 0.8 * 0.3) / 5, abs=1e-6)
     # F1 is 2/3 for bad (precision 1, recall 1/2) and good (2/3, 2/3), 0 for mixed: it was only predicted.
     assert result["macro_f1"] == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
-    assert result["per_class"]["bad"] == pytest.approx(
-        {"precision": 1, "recall": 0.5, "f1": 2 / 3, "support": 2}
-    )
+    assert result["per_class"]["bad"] == pytest.approx({"precision": 1, "recall": 0.5, "f1": 2 / 3, "support": 2})
     assert result["per_class"]["mixed"] == {"precision": 0, "recall": 0, "f1": 0, "support": 0}
     assert list(result["per_class"]) == list(LABEL_NAMES)
     assert result["n"] == 5
@@ -62,17 +60,13 @@ def test_interval_is_seeded_and_holds_the_accuracy():
     assert 0 <= low < 0.6 < high <= 1
     assert measured(seed=3)["accuracy_interval"] == [low, high]
     correct = np.arange(4000) % 5 > 0  # share 0.8, standard error 0.0063
-    assert bootstrap_interval(correct, seed=1, resamples=5000) != bootstrap_interval(
-        correct, seed=2, resamples=5000
-    )
+    assert bootstrap_interval(correct, seed=1, resamples=5000) != bootstrap_interval(correct, seed=2, resamples=5000)
     assert bootstrap_interval(correct, resamples=5000) == pytest.approx(
         [0.8 - 1.96 * 0.00632, 0.8 + 1.96 * 0.00632], abs=1e-3
     )
 
 
-@pytest.mark.parametrize(
-    ("correct", "expected"), [([True] * 7, [1, 1]), ([False] * 7, [0, 0]), ([True], [1, 1])]
-)
+@pytest.mark.parametrize(("correct", "expected"), [([True] * 7, [1, 1]), ([False] * 7, [0, 0]), ([True], [1, 1])])
 def test_interval_without_any_spread(correct, expected):
     assert bootstrap_interval(np.array(correct)) == expected
 
@@ -212,9 +206,7 @@ def test_speed_counts_calls_after_warm_up(seconds_per_text, sizes):
 
 def test_speed_of_a_call_too_short_to_see_is_finite():
     model = Model(0.0)
-    assert all(
-        0 < value < math.inf for value in prediction_speed(model.predict, ["a"], clock=lambda: 0).values()
-    )
+    assert all(0 < value < math.inf for value in prediction_speed(model.predict, ["a"], clock=lambda: 0).values())
 
 
 def test_speed_refuses_no_texts_and_no_calls():
@@ -248,9 +240,7 @@ def test_bigram_level_is_nltks():
     model = fit_bigram(sequences, vocabulary_size=6, start_id=0)
     nltks = KneserNey(model.vocab, model.counts, order=2, discount=model.estimator.discount)
     pairs = [(word, (context,)) for word in "12345" for context in "0123"]
-    assert [model.estimator.alpha_gamma(*pair) for pair in pairs] == [
-        nltks.alpha_gamma(*pair) for pair in pairs
-    ]
+    assert [model.estimator.alpha_gamma(*pair) for pair in pairs] == [nltks.alpha_gamma(*pair) for pair in pairs]
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,7 @@ from textapp.reports.terminal import print_report
 from textapp.reports.visible import visible
 from textapp.reports.write import write_report
 
-HOSTILE = (
-    "<script>alert(1)</script> [red]x[/red] | `a` **b** [c](http://d.e) ![f](g) <!-- "
-    "\x1b[2J\x07\r\n# h\u202e\t\\"
-)
+HOSTILE = "<script>alert(1)</script> [red]x[/red] | `a` **b** [c](http://d.e) ![f](g) <!-- \x1b[2J\x07\r\n# h\u202e\t\\"
 GOLDEN = """\
 # Report: toy
 

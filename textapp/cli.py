@@ -121,9 +121,7 @@ def train(
             rich_help_panel="Run",
         ),
     ] = None,
-    output: Annotated[Path, typer.Option(help="The folder of the runs.", rich_help_panel="Run")] = Path(
-        "saved_models"
-    ),
+    output: Annotated[Path, typer.Option(help="The folder of the runs.", rich_help_panel="Run")] = Path("saved_models"),
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the finished run.", rich_help_panel="Run")
     ] = False,
@@ -179,12 +177,8 @@ def predict(
     model: Annotated[Path, typer.Option(help="A model's folder, such as saved_models/imdb/encoder.")],
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to classify.")] = None,
     data: Annotated[Path | None, typer.Option(help="A file of texts instead, as for train.")] = None,
-    text_column: Annotated[
-        str | None, typer.Option(help="Its column of texts; guessed when obvious.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="A CSV to write: the file's columns and the answers.")
-    ] = None,
+    text_column: Annotated[str | None, typer.Option(help="Its column of texts; guessed when obvious.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A CSV to write: the file's columns and the answers.")] = None,
 ) -> None:
     """Classify texts: some on the command line, or a file to a CSV."""
     if bool(texts) == (data is not None):
@@ -252,9 +246,7 @@ def _prepare_keras() -> None:
         os.dup2(silent, 2)
         import keras_hub  # noqa: F401
     except ImportError as error:
-        raise UserError(
-            f"cannot import {error.name}; run `python -m pip install -r requirements.txt`"
-        ) from error
+        raise UserError(f"cannot import {error.name}; run `python -m pip install -r requirements.txt`") from error
     finally:
         os.dup2(kept, 2)
         os.close(kept)

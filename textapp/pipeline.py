@@ -202,9 +202,7 @@ def _measure(row: dict, dataset: Dataset, run: RunFolder) -> None:
     row["cost"]["bytes_on_disk"] = bytes_on_disk(folder)
     if row["name"] in CLASSIFIERS:
         probabilities = row.pop("probabilities")
-        row["metrics"] = classification_metrics(
-            dataset.test.labels, probabilities, label_names=dataset.label_names
-        )
+        row["metrics"] = classification_metrics(dataset.test.labels, probabilities, label_names=dataset.label_names)
         # The model as it comes from the disk, which remembers no cleaned text.
         row["cost"] |= prediction_speed(load(folder).predict_proba, dataset.test.texts)
         row["predictions"] = probabilities.argmax(axis=1)
@@ -264,9 +262,7 @@ def _write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
             writer.writerows(history)
 
 
-def _write_predictions(
-    path: Path, test: Split, probabilities: np.ndarray, label_names: Sequence[str]
-) -> None:
+def _write_predictions(path: Path, test: Split, probabilities: np.ndarray, label_names: Sequence[str]) -> None:
     """Write a line per test text: its row in the source, its label, the answer and the probabilities."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

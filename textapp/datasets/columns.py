@@ -69,15 +69,11 @@ def choose_text_column(frame: pd.DataFrame, path: Path, *, text_column: str | No
     return text
 
 
-def check_columns(
-    frame: pd.DataFrame, path: Path, *, text_column: str | None, label_column: str | None
-) -> None:
+def check_columns(frame: pd.DataFrame, path: Path, *, text_column: str | None, label_column: str | None) -> None:
     """Raise a UserError unless the columns that are not None are there and differ."""
     for column, option in ((text_column, "--text-column"), (label_column, "--label-column")):
         if column is not None and column not in frame.columns:
-            raise UserError(
-                f"{option} {column!r} is not a column of {path}; its columns are {list(frame.columns)}"
-            )
+            raise UserError(f"{option} {column!r} is not a column of {path}; its columns are {list(frame.columns)}")
     if text_column is not None and text_column == label_column:
         raise UserError(f"--text-column and --label-column are both {text_column!r}; they must differ")
 

@@ -31,13 +31,10 @@ def check_labels(kept: dict[str, Examples], label_names: tuple[str, ...]) -> Non
     """
     if not label_names:
         raise UserError(
-            "no text is left to train on: each is empty, has no label, "
-            "or also stands in the validation or test file"
+            "no text is left to train on: each is empty, has no label, or also stands in the validation or test file"
         )
     if len(label_names) == 1:
-        raise UserError(
-            f"all texts have the label {label_names[0]!r}; a classifier needs at least two classes"
-        )
+        raise UserError(f"all texts have the label {label_names[0]!r}; a classifier needs at least two classes")
     for role in ("validation", "test"):
         if role not in kept:
             continue

@@ -35,9 +35,7 @@ def prepare(source: Source, *, limit: int | None = None, seed: int = 0) -> Datas
     label_names = order_labels(set(kept["train"].labels))
     check_labels(kept, label_names)
     if limit is not None and limit < len(label_names):
-        raise UserError(
-            f"the limit is {limit}; it must be at least the number of classes, {len(label_names)}"
-        )
+        raise UserError(f"the limit is {limit}; it must be at least the number of classes, {len(label_names)}")
 
     splits = {role: _encode(examples, label_names) for role, examples in kept.items()}
     _split_off_missing(splits, seed=seed)
@@ -87,9 +85,7 @@ DROPPED = {
 }
 
 
-def _facts(
-    source: Source, splits: dict[str, Split], label_names: tuple[str, ...], counts: collections.Counter
-) -> dict:
+def _facts(source: Source, splits: dict[str, Split], label_names: tuple[str, ...], counts: collections.Counter) -> dict:
     """Return what run.json records; rows_read is the sum of the sizes and of what was dropped."""
     return {
         "text_column": None,
@@ -102,9 +98,7 @@ def _facts(
         "mended_texts": int(counts["mended_texts"]),
         "sizes": {role: len(split) for role, split in splits.items()},
         "label_counts": {
-            role: dict(
-                zip(label_names, np.bincount(split.labels, minlength=len(label_names)).tolist(), strict=True)
-            )
+            role: dict(zip(label_names, np.bincount(split.labels, minlength=len(label_names)).tolist(), strict=True))
             for role, split in splits.items()
         },
         "fingerprint": fingerprint(splits.values(), label_names),
@@ -118,9 +112,7 @@ def _notes(splits: dict[str, Split], label_names: tuple[str, ...], counts: colle
     if dropped:
         notes.append(f"Dropped {', '.join(dropped)}.")
     if counts["conflicting"]:
-        notes.append(
-            f"Of the duplicates, {counts['conflicting']} had another label than the text that was kept."
-        )
+        notes.append(f"Of the duplicates, {counts['conflicting']} had another label than the text that was kept.")
     if counts["mended_texts"]:
         notes.append(
             f"Replaced NUL characters by spaces or broken surrogates by U+FFFD in "

@@ -49,9 +49,7 @@ def stratified_subset(labels: np.ndarray, *, size: int, seed: int) -> np.ndarray
     quotas, remainders = np.divmod(spare * (size - len(classes)), max(1, spare.sum()))
     left_over = size - len(classes) - quotas.sum()
     quotas[np.argsort(-remainders, kind="stable")[:left_over]] += 1
-    chosen = [
-        random.permutation(members)[: quota + 1] for members, quota in zip(classes, quotas, strict=True)
-    ]
+    chosen = [random.permutation(members)[: quota + 1] for members, quota in zip(classes, quotas, strict=True)]
     return np.sort(np.concatenate(chosen))
 
 

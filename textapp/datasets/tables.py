@@ -36,9 +36,7 @@ def read_table(path: Path) -> tuple[pd.DataFrame, str]:
     reader = READERS.get(Path(plain_name).suffix)
     if reader is None:
         known = ", ".join(READERS)
-        raise UserError(
-            f"unknown file format {path.name!r}; the name must end in one of {known} (or with .gz)"
-        )
+        raise UserError(f"unknown file format {path.name!r}; the name must end in one of {known} (or with .gz)")
     sha256 = hashlib.sha256(content).hexdigest()
     if path.name.lower().endswith(".gz"):
         try:
@@ -140,9 +138,7 @@ def _read_json_lines(content: bytes, path: Path) -> pd.DataFrame:
 def _read_parquet(content: bytes, path: Path) -> pd.DataFrame:
     try:
         # Integers beside a gap stay integers, and a column that pandas used as an index stays a column.
-        return pd.read_parquet(
-            io.BytesIO(content), dtype_backend="pyarrow", to_pandas_kwargs={"ignore_metadata": True}
-        )
+        return pd.read_parquet(io.BytesIO(content), dtype_backend="pyarrow", to_pandas_kwargs={"ignore_metadata": True})
     except (ValueError, OSError, pyarrow.ArrowException) as error:
         raise UserError(f"cannot read {path} as Parquet: {' '.join(str(error).split())}") from error
 

@@ -102,9 +102,7 @@ def _checked(
     if c < 2 or len(set(label_names)) != c:
         raise ValueError(f"label_names is {list(label_names)}; it must hold two or more different names")
     if labels.ndim != 1 or not len(labels) or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            f"labels is {labels.dtype} of shape {labels.shape}; it must be integers of shape (N,), N > 0"
-        )
+        raise ValueError(f"labels is {labels.dtype} of shape {labels.shape}; it must be integers of shape (N,), N > 0")
     if probabilities.shape != (len(labels), c):
         raise ValueError(
             f"probabilities has shape {probabilities.shape}; {len(labels)} labels and {c} label names "
@@ -117,7 +115,5 @@ def _checked(
         raise ValueError("probabilities hold a value that is not between 0 and 1")
     sums = probabilities.sum(axis=1)
     if np.abs(sums - 1).max() > SUM_TOLERANCE:
-        raise ValueError(
-            f"rows of probabilities sum to {sums.min():.4g} to {sums.max():.4g}; each must sum to 1"
-        )
+        raise ValueError(f"rows of probabilities sum to {sums.min():.4g} to {sums.max():.4g}; each must sum to 1")
     return labels.astype(np.int64), probabilities

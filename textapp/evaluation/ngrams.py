@@ -47,9 +47,7 @@ class BigramKneserNey(KneserNey):
         return (kept + given_back) / self.bigram_types
 
 
-def fit_bigram(
-    sequences: Iterable[Sequence[int]], *, vocabulary_size: int, start_id: int
-) -> InterpolatedLanguageModel:
+def fit_bigram(sequences: Iterable[Sequence[int]], *, vocabulary_size: int, start_id: int) -> InterpolatedLanguageModel:
     """Fits a bigram model with interpolated Kneser-Ney smoothing.
 
     Args:

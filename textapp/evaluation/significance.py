@@ -89,9 +89,7 @@ def _right(labels: np.ndarray, predictions: np.ndarray, *, name: str) -> np.ndar
     if labels.ndim != 1 or not len(labels):
         raise ValueError(f"labels has shape {labels.shape}; it must be (N,) with N > 0")
     if predictions.shape != labels.shape:
-        raise ValueError(
-            f"predictions of {name} have shape {predictions.shape}; the labels ask for {labels.shape}"
-        )
+        raise ValueError(f"predictions of {name} have shape {predictions.shape}; the labels ask for {labels.shape}")
     return predictions == labels
 
 

@@ -52,9 +52,7 @@ def answer_to(question, signatures, most=None):
     inputs = function.structured_input_signature[1]
     (text_name,) = [name for name, spec in inputs.items() if spec.dtype == tf.string]
     arguments = {
-        name: tf.constant(question["arguments"][name], spec.dtype)
-        for name, spec in inputs.items()
-        if name != text_name
+        name: tf.constant(question["arguments"][name], spec.dtype) for name, spec in inputs.items() if name != text_name
     }
     texts = [base64.b64decode(text) for text in question["texts"][:most]]
     outputs = {}

@@ -77,9 +77,7 @@ class NgramModule(ClassifierModule):
         ngrams = tf.strings.ngrams(self.cleaning(text), tuple(range(1, self.settings.longest_ngram + 1)))
         ids, rows = self.table.lookup(ngrams.flat_values), ngrams.value_rowids()
         known = ids >= 0
-        keys, _, counts = tf.unique_with_counts(
-            tf.boolean_mask(rows, known) * size + tf.boolean_mask(ids, known)
-        )
+        keys, _, counts = tf.unique_with_counts(tf.boolean_mask(rows, known) * size + tf.boolean_mask(ids, known))
         rows, ids = keys // size, keys % size
         values = tf.gather(self.feature_weights, ids)
         if self.settings.sublinear_counts:
@@ -96,9 +94,7 @@ class NetworkModule(ClassifierModule):
     """`NetworkClassifier` again: look the tokens up, cut and pad, ask the network."""
 
     def __init__(self, model: NetworkClassifier, folder: Path):
-        super().__init__(
-            model.cleaning, model.label_names, lines=folder / VOCABULARY_FILE, unknown=UNKNOWN_ID
-        )
+        super().__init__(model.cleaning, model.label_names, lines=folder / VOCABULARY_FILE, unknown=UNKNOWN_ID)
         self.sequence_length = model.sequence_length
         self.network = model.network
         for layer in self.network._flatten_layers():

@@ -57,12 +57,9 @@ class GeneratorModule(tf.Module):
         missing = windows * self.context - lengths
         padding = tf.RaggedTensor.from_row_lengths(tf.fill([tf.reduce_sum(missing)], END_ID), missing)
         inputs, targets = (
-            tf.reshape(tf.concat([part, padding], axis=1).flat_values, [-1, self.context])
-            for part in (inputs, targets)
+            tf.reshape(tf.concat([part, padding], axis=1).flat_values, [-1, self.context]) for part in (inputs, targets)
         )
-        logits = self.network(
-            {"token_ids": inputs, "padding_mask": tf.ones_like(inputs, tf.bool)}, training=False
-        )
+        logits = self.network({"token_ids": inputs, "padding_mask": tf.ones_like(inputs, tf.bool)}, training=False)
         nats = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, tf.cast(logits, tf.float32))
         nats = tf.RaggedTensor.from_row_lengths(tf.reshape(nats, [-1]), windows * self.context)
         bits = tf.reduce_sum(nats * tf.cast(_before(lengths, windows * self.context), tf.float32), axis=1)

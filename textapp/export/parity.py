@@ -41,9 +41,7 @@ UNUSUAL_TEXTS: dict[str, bytes] = {
 CORE_OPS = frozenset((Path(__file__).parent / "core_ops.txt").read_text(encoding="utf-8").split())
 
 
-def check_classifier(
-    model: Classifier, saved_model: Path, texts: Sequence[str], probabilities: np.ndarray
-) -> dict:
+def check_classifier(model: Classifier, saved_model: Path, texts: Sequence[str], probabilities: np.ndarray) -> dict:
     """Ask a classifier's SavedModel in a fresh process and compare.
 
     Args:
@@ -141,9 +139,7 @@ def check_generator(model: Decoder, saved_model: Path, texts: Sequence[str]) -> 
     return certificate
 
 
-def question(
-    texts: Sequence[bytes], *, signature: str = "serving_default", arguments: dict | None = None
-) -> dict:
+def question(texts: Sequence[bytes], *, signature: str = "serving_default", arguments: dict | None = None) -> dict:
     """Return a question for `ask`: texts, and the arguments of a signature beside them."""
     return {
         "signature": signature,

@@ -39,9 +39,7 @@ class Classifier(abc.ABC):
     class_weight: str | None = None
 
     @abc.abstractmethod
-    def fit(
-        self, train: Split, validation: Split, *, progress: Progress | None = None
-    ) -> list[dict[str, float]]:
+    def fit(self, train: Split, validation: Split, *, progress: Progress | None = None) -> list[dict[str, float]]:
         """Train on one split, choose on the other.
 
         Returns:

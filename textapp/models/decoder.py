@@ -93,9 +93,7 @@ class Decoder:
         network.compile(jit_compile=False)
         return network
 
-    def fit(
-        self, train: Split, validation: Split, *, progress: Progress | None = None
-    ) -> list[dict[str, float]]:
+    def fit(self, train: Split, validation: Split, *, progress: Progress | None = None) -> list[dict[str, float]]:
         """Learn the subwords and the network; return a row for every look at the validation texts."""
         keras.utils.clear_session()
         keras.utils.set_random_seed(self.seed)
@@ -247,9 +245,7 @@ class Decoder:
         return model
 
 
-def check_settings(
-    context: int, max_new_tokens: int, temperature: float, top_k: int, top_p: float, seed: int
-) -> None:
+def check_settings(context: int, max_new_tokens: int, temperature: float, top_k: int, top_p: float, seed: int) -> None:
     """Raise UserError for generation settings that are out of range."""
     if not 1 <= max_new_tokens < context:
         raise UserError(f"max-new-tokens is {max_new_tokens}; this model takes 1 to {context - 1}")

@@ -69,9 +69,7 @@ class NgramClassifier(Classifier):
     def fit_features(self, counts: scipy.sparse.csr_matrix, labels: np.ndarray) -> None:
         """Learn from the counts of n-grams, shape (N, F), and labels of shape (N,)."""
 
-    def fit(
-        self, train: Split, validation: Split, *, progress: Progress | None = None
-    ) -> list[dict[str, float]]:
+    def fit(self, train: Split, validation: Split, *, progress: Progress | None = None) -> list[dict[str, float]]:
         for cached in ("_counter", "_weights_and_bias"):
             self.__dict__.pop(cached, None)
         vectorizer = CountVectorizer(min_df=min(self.min_documents, len(train)), **self._tokens_and_ngrams())
@@ -106,9 +104,7 @@ class NgramClassifier(Classifier):
 
     def fit_regression(self, features: scipy.sparse.csr_matrix, labels: np.ndarray) -> LogisticRegression:
         """Return scikit-learn's logistic regression, fitted."""
-        regression = LogisticRegression(
-            C=self.inverse_regularization, class_weight=self.class_weight, max_iter=1000
-        )
+        regression = LogisticRegression(C=self.inverse_regularization, class_weight=self.class_weight, max_iter=1000)
         return regression.fit(features, labels)
 
     def _tokens_and_ngrams(self) -> dict:
@@ -137,9 +133,7 @@ class NgramClassifier(Classifier):
         self.ngrams = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         self._learned = load_sklearn(folder)
         if len(self.ngrams) != len(self.feature_weights):
-            raise UserError(
-                f"{folder} is damaged: {len(self.ngrams)} n-grams for {len(self.feature_weights)} weights"
-            )
+            raise UserError(f"{folder} is damaged: {len(self.ngrams)} n-grams for {len(self.feature_weights)} weights")
 
 
 def two_sided(weights: np.ndarray) -> np.ndarray:

@@ -24,9 +24,7 @@ class Majority(Classifier):
     kind: ClassVar[str] = "dummy"
     exports: ClassVar[bool] = False
 
-    def fit(
-        self, train: Split, validation: Split, *, progress: Progress | None = None
-    ) -> list[dict[str, float]]:
+    def fit(self, train: Split, validation: Split, *, progress: Progress | None = None) -> list[dict[str, float]]:
         self.dummy = DummyClassifier(strategy="prior").fit(np.zeros((len(train), 1)), train.labels)
         return []
 

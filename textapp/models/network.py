@@ -64,15 +64,11 @@ class NetworkClassifier(Classifier):
         """Return the untrained network: {"token_ids", "padding_mask"} of shape (B, T) to logits (B, C)."""
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")
         padding_mask = keras.Input((None,), dtype="bool", name="padding_mask")
-        pooled = keras.layers.Dropout(self.dropout, name="pooled_dropout")(
-            self.features(token_ids, padding_mask)
-        )
+        pooled = keras.layers.Dropout(self.dropout, name="pooled_dropout")(self.features(token_ids, padding_mask))
         logits = keras.layers.Dense(len(self.label_names), dtype="float32", name="logits")(pooled)
         return keras.Model({"token_ids": token_ids, "padding_mask": padding_mask}, logits, name=self.name)
 
-    def fit(
-        self, train: Split, validation: Split, *, progress: Progress | None = None
-    ) -> list[dict[str, float]]:
+    def fit(self, train: Split, validation: Split, *, progress: Progress | None = None) -> list[dict[str, float]]:
         keras.utils.clear_session()  # layer names and memory of the model before
         keras.utils.set_random_seed(self.seed)
         tokens = self.cleaning(train.texts)

@@ -120,6 +120,4 @@ def _plain(value: object) -> object:
         return value
     if isinstance(value, Path):
         return str(value)
-    raise ValueError(
-        f"a report cannot hold {value!r} of type {type(value).__name__}; JSON's types are allowed"
-    )
+    raise ValueError(f"a report cannot hold {value!r} of type {type(value).__name__}; JSON's types are allowed")

@@ -57,9 +57,7 @@ def _print_matrices(report: dict, console: Console) -> None:
     console.print()
     if len(matrices[0].rows) > MOST_CLASSES:
         classes = len(matrices[0].rows)
-        console.print(
-            _text(f"Confusion matrices: {classes} classes are too many for a terminal; see report.md.")
-        )
+        console.print(_text(f"Confusion matrices: {classes} classes are too many for a terminal; see report.md."))
         return
     console.print(_text("Confusion matrices: a row a true class, a column a predicted one"))
     console.print()

@@ -69,8 +69,7 @@ class Progress:
 
 def _format(metrics: dict[str, float]) -> str:
     return "  ".join(
-        f"{name} {value:.0f} s" if name == "seconds" else f"{name} {value:.4f}"
-        for name, value in metrics.items()
+        f"{name} {value:.0f} s" if name == "seconds" else f"{name} {value:.4f}" for name, value in metrics.items()
     )
 
 
