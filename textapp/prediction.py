@@ -53,6 +53,8 @@ def predict_file(classifier: Classifier, data: Path, output: Path, *, text_colum
     Raises:
         UserError: the file cannot be read or has one of the two columns already.
     """
+    if output.exists() and not output.is_file():
+        raise UserError(f"--output {output} is no file; choose the path of a CSV")
     frame, _ = read_table(data)
     column = choose_text_column(frame, data, text_column=text_column)
     if taken := [name for name in ANSWER_COLUMNS if name in frame.columns]:

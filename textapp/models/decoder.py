@@ -16,7 +16,7 @@ from textapp.datasets import Split
 from textapp.errors import UserError
 from textapp.models.decoding import generate_ids, uniform_numbers
 from textapp.models.folder import require_file, write_description
-from textapp.models.network import NETWORK_FILE, load_network
+from textapp.models.network import COMPILE, NETWORK_FILE, load_network
 from textapp.text.subwords import END_ID, Subwords
 from textapp.training.fit import fit
 from textapp.training.progress import Progress
@@ -88,9 +88,9 @@ class Decoder:
                 if variable.path.endswith("kernel"):
                     variable.assign(variable * math.sqrt(GPT2_WIDTH / self.hidden_dim))
         positions = backbone.position_embedding.position_embeddings
-        positions.assign(keras.ops.zeros_like(positions))
+        positions.assign(keras.ops.zeros(positions.shape))
         network = TextGPT2(backbone)
-        network.compile(jit_compile=False)
+        network.compile(jit_compile=COMPILE)
         return network
 
     def fit(self, train: Split, validation: Split, *, progress: Progress | None = None) -> list[dict[str, float]]:
@@ -123,9 +123,10 @@ class Decoder:
                 adam_lr_ratio=0.5,
                 global_clipnorm=1.0,
             ),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            # Padding has weight 0 and must not count as tokens that were predicted perfectly.
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight"),
             weighted_metrics=[],
-            jit_compile=self.jit_compile,
+            jit_compile=self.jit_compile or COMPILE,
         )
         return fit(
             trained,
@@ -140,7 +141,7 @@ class Decoder:
     def _plain_network(self) -> keras.Model:
         """Return the network without KerasHub's own `fit` and `predict`, which want to do the batching."""
         network = keras.Model(self.network.input, self.network.output)
-        network.compile(jit_compile=False)
+        network.compile(jit_compile=COMPILE)
         return network
 
     def _score_windows(self, texts: Sequence[str]):

@@ -21,6 +21,9 @@ from textapp.training.fit import fit
 from textapp.training.progress import Progress
 
 NETWORK_FILE = "model.keras"
+# TensorFlow has graphs that take texts of any length, and XLA would compile anew for each. On JAX "not compiled" is
+# op by op, so there the few widths of the batches are compiled.
+COMPILE = keras.backend.backend() == "jax"
 VOCABULARY_FILE = "vocabulary.txt"
 
 
@@ -83,7 +86,7 @@ class NetworkClassifier(Classifier):
             ),
             loss=self._loss,
             weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-            jit_compile=False,
+            jit_compile=COMPILE,
         )
         return fit(
             self.network,
@@ -157,5 +160,5 @@ def load_network(path: Path) -> keras.Model:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged or of another Keras version: {error}") from error
-    network.compile(jit_compile=False)  # XLA would compile anew for every length
+    network.compile(jit_compile=COMPILE)
     return network
