@@ -65,7 +65,7 @@ class _Report(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._stopwatch = Stopwatch()
-        self._progress.start(f"epoch 1/{self._epochs}", total=self._epochs * self._steps)
+        self._progress.start("training", total=self._epochs * self._steps)
 
     def on_train_batch_end(self, batch, logs=None):
         # Asking a device for its loss waits for the step, so not at every one.
