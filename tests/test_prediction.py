@@ -82,7 +82,7 @@ def test_an_output_that_cannot_be_written(textapp, folder_of, tmp_path, monkeypa
     predict = ["predict", "--model", folder_of("tfidf"), "--data", data, "--output"]
     refused(textapp(*predict, tmp_path / "no" / "answers.csv"), "the system says:")
     refused(textapp(*predict, data / "answers.csv"), "the system says:")
-    refused(textapp(*predict, tmp_path), "the system says:")
+    refused(textapp(*predict, tmp_path), "is no file; choose the path of a CSV")
 
     def to_csv(self, path, **_):
         path.write_text("half")
