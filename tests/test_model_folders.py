@@ -49,7 +49,7 @@ def test_a_damaged_byte_in_a_file_of_weights_is_one_sentence(folder_of, tmp_path
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 99}, "has format 99; this version of textapp reads format 1"),
+        ({"format": 99}, "has format 99; this version of textapp reads format 2"),
         ({"model": "oracle"}, r"holds a model 'oracle'; this version of textapp knows \['decoder', 'enc"),
         ({"options": {"depth": 3}}, r"this tfidf has no options \['depth'\]"),
         ({"options": None}, r"model\.json is damaged"),

@@ -1,11 +1,10 @@
 """Ask a SavedModel as somebody would who has nothing of ours: `python -I ask.py SAVED_MODEL QUESTIONS ANSWERS`.
 
-This file is run on its own, imports TensorFlow alone (and tensorflow-text where QUESTIONS says so) and must not
-import anything of textapp.
+This file is run on its own, imports TensorFlow alone and must not import anything of textapp.
 
-QUESTIONS is JSON: {"import_text": bool, "questions": [{"signature": name, "texts": [base64 of bytes],
-"arguments": {name: number}}]}; ANSWERS becomes JSON with the outputs of each question, the ops of the graph, and
-how long importing, loading and the first answer took.
+QUESTIONS is JSON: [{"signature": name, "texts": [base64 of bytes], "arguments": {name: number}}]; ANSWERS becomes
+JSON with the outputs of each question, the ops of the graph, and how long importing, loading and the first answer
+took.
 """
 
 import base64
@@ -24,16 +23,14 @@ def main(saved_model, questions_file, answers_file):
     import tensorflow as tf
 
     with open(questions_file, encoding="utf-8") as file:
-        asked = json.load(file)
-    if asked["import_text"]:
-        import tensorflow_text  # noqa: F401  (registers the ops)
+        questions = json.load(file)
     imported = time.perf_counter()
     signatures = tf.saved_model.load(saved_model).signatures
     loaded = time.perf_counter()
-    answer_to(asked["questions"][0], signatures, most=1)
+    answer_to(questions[0], signatures, most=1)
     first = time.perf_counter()
     answers = {
-        "outputs": [answer_to(question, signatures) for question in asked["questions"]],
+        "outputs": [answer_to(question, signatures) for question in questions],
         "ops": operations(saved_model),
         "import_seconds": imported - start,
         "load_seconds": loaded - imported,

@@ -1,19 +1,19 @@
-"""The generator as a TensorFlow module: prompt in, text out.
-
-Subwords come from KerasHub's byte-pair tokenizer, which needs tensorflow-text's ops: whoever loads the
-SavedModel does `import tensorflow_text` first.
-"""
+"""The generator as a TensorFlow module: prompt in, text out, made of core TensorFlow ops alone."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
-import keras_hub
+import keras
 import tensorflow as tf
 
-from textapp.models.decoder import TOKENIZER_FOLDER, Decoder
+from textapp.export.subword_ops import SubwordOps, valid
+from textapp.models.decoder import Decoder
 from textapp.models.decoding import generate_ids
-from textapp.text.subwords import END_ID, MERGES_FILE, VOCABULARY_FILE
+from textapp.text.subwords import END_ID
 
 
 class GeneratorModule(tf.Module):
@@ -23,11 +23,7 @@ class GeneratorModule(tf.Module):
         super().__init__()
         self.network = model.network
         self.context = model.context
-        tokenizer = folder / TOKENIZER_FOLDER
-        # No special tokens: "<|endoftext|>" inside a prompt is spelled out, as in `Subwords`.
-        self.tokenizer = keras_hub.tokenizers.BytePairTokenizer(
-            str(tokenizer / VOCABULARY_FILE), str(tokenizer / MERGES_FILE), unsplittable_tokens=[]
-        )
+        self.subwords = SubwordOps(model.subwords)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="prompt")])
     def serving_default(self, prompt):
@@ -50,7 +46,7 @@ class GeneratorModule(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def score(self, text):
         # As `Decoder.bits_per_byte`: each text in windows of `context` tokens, each token a target once.
-        targets = self._encode(text)
+        targets = self.subwords.encode(text)
         inputs = tf.concat([self._starts(text), targets], axis=1)[:, :-1]
         lengths = targets.row_lengths()
         windows = -(-lengths // self.context)
@@ -77,44 +73,53 @@ class GeneratorModule(tf.Module):
     def _starts(self, text: tf.Tensor) -> tf.Tensor:
         return tf.fill([tf.shape(text)[0], 1], END_ID)
 
-    def _encode(self, text: tf.Tensor) -> tf.RaggedTensor:
-        return tf.cast(self.tokenizer.tokenize(_valid(text)), tf.int32)
-
     def _generate(self, prompt, max_new_tokens, temperature, top_k, top_p, seed) -> tf.Tensor:
         max_new_tokens = tf.clip_by_value(max_new_tokens, 1, self.context - 1)
-        ids = self._encode(prompt)
+        ids = self.subwords.encode(prompt)
         ids = tf.concat([self._starts(prompt), ids], axis=1)[:, -(self.context - max_new_tokens) :]
         lengths = tf.cast(ids.row_lengths(), tf.int32)
         length = tf.reduce_max(tf.concat([lengths, [1]], axis=0)) + max_new_tokens
         token_ids = ids.to_tensor(END_ID)
         token_ids = tf.pad(token_ids, [[0, 0], [0, length - tf.shape(token_ids)[1]]], constant_values=END_ID)
-        generated = generate_ids(
-            self.network,
-            {
-                "token_ids": token_ids,
-                "padding_mask": tf.sequence_mask(lengths, length),
-                "uniform": _uniform_numbers(seed, tf.shape(prompt)[0], length),
-                "temperature": temperature,
-                "top_k": top_k,
-                "top_p": top_p,
-            },
-            end_id=END_ID,
-        )
+        inputs = {
+            "token_ids": token_ids,
+            "padding_mask": tf.sequence_mask(lengths, length),
+            "uniform": _uniform_numbers(seed, tf.shape(prompt)[0], length),
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+        }
+        with _updates_in_core_ops():
+            generated = generate_ids(self.network, inputs, end_id=END_ID)
         positions = tf.range(length)[tf.newaxis]
         added = (positions >= lengths[:, tf.newaxis]) & (positions < lengths[:, tf.newaxis] + max_new_tokens)
         added = tf.ragged.boolean_mask(generated, added & (generated != END_ID))
-        return tf.strings.join([_valid(prompt), _valid(self.tokenizer.detokenize(added))])
+        return tf.strings.join([valid(prompt), self.subwords.decode(added)])
+
+
+@contextlib.contextmanager
+def _updates_in_core_ops() -> Iterator[None]:
+    """Let Keras write to caches with TensorFlow's own ops while a graph is traced.
+
+    Keras takes XlaDynamicUpdateSlice, which TensorFlow Serving on a GPU cannot run
+    (https://github.com/tensorflow/serving/issues/2217) and other runtimes do not know.
+    """
+
+    def slice_update(inputs, start_indices, updates):
+        start = start_indices[1]  # positions: the one axis that is ever written to in part
+        end = start + tf.shape(updates)[1]
+        updated = tf.concat([inputs[:, :start], updates, inputs[:, end:]], axis=1)
+        updated.set_shape(inputs.shape)
+        return updated
+
+    with mock.patch.object(keras.src.backend.core, "slice_update", slice_update):
+        yield
 
 
 def _before(lengths: tf.Tensor, widths: tf.Tensor) -> tf.RaggedTensor:
     """Return for rows of the given widths which positions stand before the lengths."""
     positions = tf.ragged.range(widths)
     return positions < lengths[:, tf.newaxis]
-
-
-def _valid(text: tf.Tensor) -> tf.Tensor:
-    """Return the strings with U+FFFD for every byte that is no UTF-8."""
-    return tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
 
 
 def _uniform_numbers(seed, rows, columns) -> tf.Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 
 from textapp.errors import UserError
 
-FORMAT = 1  # of a model's folder
+FORMAT = 2  # of a model's folder
 
 
 def write_json(path: Path, content: Any) -> None:

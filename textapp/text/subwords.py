@@ -12,13 +12,26 @@ from textapp.errors import UserError
 
 END_OF_TEXT = "<|endoftext|>"  # GPT-2's name for it
 END_ID = 0
-VOCABULARY_FILE = "vocabulary.json"  # as KerasHub's BytePairTokenizer names them
+VOCABULARY_FILE = "vocabulary.json"  # as GPT-2 and KerasHub name them
 MERGES_FILE = "merges.txt"
+# Every character is in exactly one match; no merge goes over the end of one. GPT-2's pattern in the syntax that the
+# tokenizers library and RE2 share, so that `textapp.export.subword_ops` splits alike: explicit ranges instead of
+# Unicode's classes, which differ from version to version, and no look-ahead, so that of several blanks each is alone.
+SPLIT_PATTERN = "|".join(
+    (
+        "'(?:[sdmt]|ll|ve|re)",
+        " ?[A-Za-z\x80-\U0010ffff]+",
+        " ?[0-9]+",
+        " ?[!-/:-@\\[-`{-~]+",
+        r"[\t\n\r]+",
+        r"[\x00-\x20\x7f]",
+    )
+)
 CHUNK = 1_000  # texts encoded at a time: the library keeps some 100 bytes a token beside the id
 
 
 class Subwords:
-    """GPT-2's byte-level BPE with merges of its own.
+    """Byte-level BPE, as GPT-2's, with merges of its own.
 
     The text "<|endoftext|>" inside a review is spelled out in ordinary tokens, so that no text can end itself.
 
@@ -36,6 +49,7 @@ class Subwords:
             for token, token_id in vocabulary.items()
             if token_id != END_ID
         }
+        self.byte_ids = {byte: vocabulary[character] for character, byte in _BYTE_OF.items()}
 
     @classmethod
     def train(cls, texts: Iterable[str], *, size: int) -> Subwords:
@@ -70,7 +84,11 @@ class Subwords:
 
     def decode(self, token_ids: Iterable[int]) -> str:
         """Return the text of ids; bytes that are no UTF-8 become U+FFFD, ends of text nothing."""
-        return b"".join(self._bytes.get(int(i), b"") for i in token_ids).decode("utf-8", errors="replace")
+        return b"".join(self.token_bytes(int(i)) for i in token_ids).decode("utf-8", errors="replace")
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """Return the bytes that a token stands for; none for the end of text."""
+        return self._bytes.get(token_id, b"")
 
     def save(self, folder: Path) -> None:
         """Write `vocabulary.json` and `merges.txt`, in the format of GPT-2 and KerasHub."""
@@ -97,7 +115,9 @@ class Subwords:
 
 def _byte_level(model: tokenizers.models.BPE) -> tokenizers.Tokenizer:
     tokenizer = tokenizers.Tokenizer(model)
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    split = tokenizers.pre_tokenizers.Split(tokenizers.Regex(SPLIT_PATTERN), behavior="isolated")
+    spelled = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence([split, spelled])
     return tokenizer
 
 
