@@ -88,7 +88,8 @@ def finished(textapp, tmp_path_factory):
     output = tmp_path_factory.mktemp("saved_models")
     with pytest.MonkeyPatch.context() as monkeypatch:
         tiny.shrink(monkeypatch)
-        result = textapp(*("train", "--dataset", "rotten_tomatoes", "--limit", 200, "--seed", 3, "--output", output))
+        arguments = ["--dataset", "rotten_tomatoes", "--limit", 200, "--seed", 3, "--quantize", "int8"]
+        result = textapp("train", *arguments, "--output", output)
     assert result.exit_code == 0, result.output
     result.folder = output / "rotten_tomatoes"
     return result

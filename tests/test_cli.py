@@ -40,12 +40,13 @@ def test_help_names_what_the_dicts_hold(textapp):
     assert f"Any of {cli.MODELS}" in flat
 
 
-@pytest.mark.parametrize("command", [cli.train, cli.predict, cli.generate, cli.clean])
+@pytest.mark.parametrize("command", [cli.train, cli.predict, cli.generate, cli.export, cli.clean])
 def test_help_names_every_option_with_its_default(textapp, command):
     result = textapp(command.__name__, "--help")
     assert result.exit_code == 0
     for name, parameter in inspect.signature(command).parameters.items():
-        option, default = "--" + name.replace("_", "-"), parameter.default
+        option = {"file_format": "--format"}.get(name, "--" + name.replace("_", "-"))
+        default = parameter.default
         if name in ("text", "texts"):
             continue
         (line,) = [line for line in result.stdout.splitlines() if re.search(rf"[│*] +{option} ", line)]

@@ -17,6 +17,7 @@ from textapp.models import CLASSIFIERS, GENERATORS
 
 REPO = Path(__file__).parents[1]
 MODELS = [*CLASSIFIERS, *GENERATORS]
+COPIES = ["encoder-int8", "decoder-int8"]  # of --quantize int8
 # What somebody writes who has TensorFlow and nothing of ours.
 ASK = """
 import json, sys
@@ -89,7 +90,7 @@ def started_on_jax(tmp_path_factory, request):
 
 
 def test_what_lies_in_a_run(finished):
-    assert {path.name for path in finished.folder.iterdir()} == {"run.json", "report", *MODELS}
+    assert {path.name for path in finished.folder.iterdir()} == {"run.json", "report", *MODELS, *COPIES}
     for name in MODELS:
         found = {path.name for path in (finished.folder / name).iterdir()}
         needed = {"model.json", "metrics.json"}
@@ -118,10 +119,10 @@ def test_run_json(finished):
 
 def test_the_report_has_a_row_for_every_model(finished):
     report = read(finished.folder / "report" / "report.json")
-    assert [row["name"] for row in report["classifiers"]] == list(CLASSIFIERS)
-    assert [row["name"] for row in report["generators"]] == list(GENERATORS)
+    assert [row["name"] for row in report["classifiers"]] == [*CLASSIFIERS, COPIES[0]]
+    assert [row["name"] for row in report["generators"]] == [*GENERATORS, COPIES[1]]
     markdown = (finished.folder / "report" / "report.md").read_text(encoding="utf-8")
-    for name in MODELS:
+    for name in [*MODELS, *COPIES]:
         assert f"| {name} |" in markdown
         assert name in finished.stdout
     assert finished.stderr == ""
@@ -129,10 +130,12 @@ def test_the_report_has_a_row_for_every_model(finished):
     accuracy = {row["name"]: row["metrics"]["accuracy"] for row in report["classifiers"]}
     assert accuracy["majority"] == 0.5
     assert max(accuracy["tfidf"], accuracy["nbsvm"]) > 0.55
-    assert 0 < report["generators"][0]["bits_per_byte"] < 9
+    bits = [row["bits_per_byte"] for row in report["generators"]]
+    assert 0 < bits[0] < 9
+    assert bits[1] == pytest.approx(bits[0], rel=0.05)
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("name", [*CLASSIFIERS, COPIES[0]])
 def test_predictions_are_those_of_the_model_from_the_disk(finished, name):
     dataset = load_dataset(DataConfig(dataset="rotten_tomatoes", limit=200, seed=3))
     lines = rows(finished.folder / name / "predictions.csv")
@@ -147,7 +150,7 @@ def test_predictions_are_those_of_the_model_from_the_disk(finished, name):
 
 
 def test_parity_is_proven(finished):
-    for name in MODELS:
+    for name in [*MODELS, *COPIES]:
         if name != "majority":
             certificate = read(finished.folder / name / "parity.json")
             assert certificate.get("labels_that_differ", certificate.get("texts_that_differ")) == 0

@@ -123,13 +123,13 @@ def test_the_graph_draws_the_same_numbers(seed):
 
 def test_a_target_that_is_there_stays(folder_of, tmp_path, capsys):
     (tmp_path / "1").mkdir()
-    assert main([str(folder_of("tfidf")), str(tmp_path / "1")]) == 1
+    assert main(["savedmodel", str(folder_of("tfidf")), str(tmp_path / "1")]) == 1
     assert "1 exists; choose another version" in capsys.readouterr().err
     assert list((tmp_path / "1").iterdir()) == []
 
 
 def test_what_cannot_be_exported_leaves_nothing(folder_of, tmp_path, capsys):
-    assert main([str(folder_of("majority")), str(tmp_path / "1")]) == 1
+    assert main(["savedmodel", str(folder_of("majority")), str(tmp_path / "1")]) == 1
     assert "cannot be exported: there is no SavedModel of a Majority" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
@@ -144,7 +144,7 @@ def test_an_export_that_breaks_off_leaves_nothing(folder_of, tmp_path, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tf.saved_model, "save", save)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(UserError, match=r"cannot write .*1: No space left on device"):
         export(folder_of("tfidf"), tmp_path / "1")
     assert [path.name for path in tmp_path.iterdir()] == ["seen"]
 

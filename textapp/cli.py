@@ -110,6 +110,12 @@ def train(
             rich_help_panel="Models",
         ),
     ] = None,
+    quantize: Annotated[
+        str | None,
+        typer.Option(
+            help="int8: compare encoder and decoder with 8-bit copies of themselves, too.", rich_help_panel="Models"
+        ),
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(min=0, max=2**31 - 1, help="For everything that is random.", rich_help_panel="Models"),
@@ -145,6 +151,7 @@ def train(
         stopwords=stopwords,
         class_weight=class_weight,
         epochs=epochs,
+        quantize=quantize,
         run=run,
         output=output,
         overwrite=overwrite,
@@ -227,6 +234,43 @@ def generate(
         if samples > 1:
             typer.echo(f"--- {number} of {samples}")
         typer.echo(visible(text))
+
+
+@app.command()
+@in_sentences
+def export(
+    model: Annotated[Path, typer.Option(help="A model's folder, such as saved_models/imdb/encoder.")],
+    to: Annotated[Path, typer.Option(help="The folder of all versions, as TensorFlow Serving has it.")],
+    version: Annotated[int, typer.Option(min=1, help="The number of the new version.")] = 1,
+    file_format: Annotated[
+        str, typer.Option("--format", help="savedmodel, or onnx for a network that classifies.")
+    ] = "savedmodel",
+    quantize: Annotated[str | None, typer.Option(help="int8: weights of 8 bits, for encoder and decoder.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Texts to check it on. (default: the test texts of the model's run)")
+    ] = None,
+    text_column: Annotated[str | None, typer.Option(help="Their column; guessed when obvious.")] = None,
+) -> None:
+    """Write a new version of a model and prove that it answers as the model does."""
+    _prepare_keras()
+    from textapp import shipping
+    from textapp.reports import figures
+
+    certificate = shipping.export_version(
+        model,
+        to / str(version),
+        file_format=file_format,
+        quantization=quantize,
+        data=data,
+        text_column=text_column,
+    )
+    proof = (
+        f"the largest difference of a probability is {certificate['largest_difference']:.1g}"
+        if "largest_difference" in certificate
+        else f"all {certificate['prompts']} texts it wrote are the same"
+    )
+    size = figures.size(certificate["bytes"])
+    typer.echo(f"Wrote {to / str(version)} ({size}): asked for {certificate['texts']:,} texts, {proof}.")
 
 
 def _console() -> Console:

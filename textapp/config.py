@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Self
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,12 @@ class DataConfig:
     limit: int | None = None
     seed: int = 0
 
+    @classmethod
+    def from_json(cls, content: dict) -> Self:
+        """Return the configuration that run.json holds."""
+        paths = ("data", "validation", "test", "data_dir")
+        return cls(**{name: Path(value) if name in paths and value else value for name, value in content.items()})
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -41,6 +48,7 @@ class TrainConfig:
         stopwords: "default", "none", "nltk:LANGUAGE" or a path to a word list.
         class_weight: None or "balanced".
         epochs: the most passes over the training texts for every network; None for each model's own.
+        quantize: None, or "int8" to compare, besides each model that can be quantized, the quantized one.
         run: the run folder's name; None for the dataset's or the file's.
         output: the folder that holds the runs.
         overwrite: replace a finished run of that name.
@@ -52,6 +60,7 @@ class TrainConfig:
     stopwords: str = "default"
     class_weight: str | None = None
     epochs: int | None = None
+    quantize: str | None = None
     run: str | None = None
     output: Path = Path("saved_models")
     overwrite: bool = False

@@ -24,6 +24,7 @@ from textapp.export.parity import check_classifier, check_generator
 from textapp.export.process import export_models
 from textapp.models import CLASSIFIERS, GENERATORS, Classifier, Decoder, load
 from textapp.models.folder import write_json
+from textapp.models.keras_file import QUANTIZATIONS
 from textapp.reports.schema import build_report
 from textapp.reports.terminal import print_report
 from textapp.reports.write import write_report
@@ -59,6 +60,7 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     stopwatch = Stopwatch()
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     models = _chosen_models(config)
+    quantizable = _chosen_quantizations(config, models)
     cleaning = make_cleaning(config.stopwords)
     dataset = load_dataset(config.data)
     run = RunFolder(config.output, config.run or dataset.name[:80], overwrite=config.overwrite)
@@ -76,6 +78,8 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
             else:
                 model = GENERATORS[name](**_options(config, name))
             rows.append(_train_model(model, dataset, run, progress))
+            if name in quantizable:
+                rows.append(_quantize_model(rows[-1], config.quantize, dataset, run, progress))
         remembering.forget()
         refused = _export(rows, dataset, run, progress)
         for row in rows:
@@ -123,6 +127,23 @@ def _chosen_models(config: TrainConfig) -> tuple[str, ...]:
     return tuple(name for name in known if name in config.models)
 
 
+def _chosen_quantizations(config: TrainConfig, models: Sequence[str]) -> list[str]:
+    """Return the models of which a quantized copy is wanted.
+
+    Raises:
+        UserError: the quantization is unknown, or none of the models can be quantized.
+    """
+    if config.quantize is None:
+        return []
+    if config.quantize not in QUANTIZATIONS:
+        raise UserError(f"unknown quantization {config.quantize!r}; choose from {list(QUANTIZATIONS)}")
+    chosen = [name for name in models if {**CLASSIFIERS, **GENERATORS}[name].quantizes]
+    if not chosen:
+        able = [name for name, known in {**CLASSIFIERS, **GENERATORS}.items() if known.quantizes]
+        raise UserError(f"none of {list(models)} can be quantized; add one of {able} to --models")
+    return chosen
+
+
 def _options(config: TrainConfig, name: str) -> dict:
     """Return what of the configuration is an option of this model."""
     known = {**CLASSIFIERS, **GENERATORS}[name]
@@ -144,12 +165,27 @@ def _train_model(model: Classifier | Decoder, dataset: Dataset, run: RunFolder, 
     """Fit and save one model; return the first part of its row in the report."""
     stopwatch = Stopwatch()
     history = model.fit(dataset.train, dataset.validation, progress=progress)
-    seconds = stopwatch.seconds
-    folder = run.model(model.name)
-    model.save(folder)
-    _write_history(folder / "history.csv", history)
+    row = _row(model, model.name, stopwatch.seconds, dataset, run)
+    _write_history(run.model(model.name) / "history.csv", history)
+    progress.line("trained", _first_figures(row, dataset))
+    return row
+
+
+def _quantize_model(row: dict, quantization: str, dataset: Dataset, run: RunFolder, progress: Progress) -> dict:
+    """Return the row of a smaller copy of a trained model."""
+    stopwatch = Stopwatch()
+    smaller = row["model"].quantized(quantization)
+    quantized = _row(smaller, f"{row['name']}-{quantization}", stopwatch.seconds, dataset, run)
+    quantized["notes"].append(f"{row['name']} with its weights rounded to {quantization} after training")
+    progress.line(f"quantized to {quantization}", _first_figures(quantized, dataset))
+    return quantized
+
+
+def _row(model: Classifier | Decoder, name: str, seconds: float, dataset: Dataset, run: RunFolder) -> dict:
+    """Save a model and return what is known of it without measuring."""
+    model.save(run.model(name))
     row = {
-        "name": model.name,
+        "name": name,
         "kind": model.kind,
         "exported": model.exports,
         "model": model,
@@ -158,11 +194,14 @@ def _train_model(model: Classifier | Decoder, dataset: Dataset, run: RunFolder, 
     }
     if isinstance(model, Classifier):
         row["probabilities"] = model.predict_proba(dataset.test.texts)
-        accuracy = (row["probabilities"].argmax(axis=1) == dataset.test.labels).mean()
-        progress.line("trained", {"seconds": seconds, "test accuracy": accuracy})
-    else:
-        progress.line("trained", {"seconds": seconds})
     return row
+
+
+def _first_figures(row: dict, dataset: Dataset) -> dict[str, float]:
+    figures = {"seconds": row["cost"]["training_seconds"]}
+    if "probabilities" in row:
+        figures["test accuracy"] = (row["probabilities"].argmax(axis=1) == dataset.test.labels).mean()
+    return figures
 
 
 def _export(rows: Sequence[dict], dataset: Dataset, run: RunFolder, progress: Progress) -> list[str]:
@@ -190,7 +229,7 @@ def _export(rows: Sequence[dict], dataset: Dataset, run: RunFolder, progress: Pr
 
 
 def _check(row: dict, target: Path, dataset: Dataset) -> dict:
-    if row["name"] in CLASSIFIERS:
+    if isinstance(row["model"], Classifier):
         return check_classifier(row["model"], target, dataset.test.texts, row["probabilities"])
     return check_generator(row["model"], target, dataset.test.texts[:PARITY_TEXTS])
 
@@ -200,7 +239,7 @@ def _measure(row: dict, dataset: Dataset, run: RunFolder) -> None:
     folder = run.model(row["name"])
     trained = row.pop("model")
     row["cost"]["bytes_on_disk"] = bytes_on_disk(folder)
-    if row["name"] in CLASSIFIERS:
+    if isinstance(trained, Classifier):
         probabilities = row.pop("probabilities")
         row["metrics"] = classification_metrics(dataset.test.labels, probabilities, label_names=dataset.label_names)
         # The model as it comes from the disk, which remembers no cleaned text.
@@ -238,7 +277,7 @@ def _measure_generator(model: Decoder, dataset: Dataset) -> dict:
 
 
 def _report(rows: Sequence[dict], dataset: Dataset, config: TrainConfig, command: str) -> dict:
-    classifiers = [row for row in rows if row["name"] in CLASSIFIERS]
+    classifiers = [row for row in rows if "metrics" in row]
     predictions = {row["name"]: row.pop("predictions") for row in classifiers}
     return build_report(
         {
@@ -250,7 +289,7 @@ def _report(rows: Sequence[dict], dataset: Dataset, config: TrainConfig, command
         },
         classifiers,
         verdict(dataset.test.labels, predictions) if predictions else None,
-        [row for row in rows if row["name"] in GENERATORS],
+        [row for row in rows if "bits_per_byte" in row],
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m textapp.export MODEL_FOLDER TARGET [MODEL_FOLDER TARGET ...]`: export, one after the other.
+"""`python -m textapp.export FORMAT MODEL_FOLDER TARGET [MODEL_FOLDER TARGET ...]`: export, one after the other.
 
 A process of its own, on TensorFlow and on the CPU, whatever the models were trained on.
 """
@@ -15,13 +15,15 @@ def main(arguments: list[str]) -> int:
     from pathlib import Path
 
     from textapp.errors import UserError
+    from textapp.export.onnx import export_onnx
     from textapp.export.saved_model import export
 
-    paths = [Path(argument) for argument in arguments]
+    write = {"savedmodel": export, "onnx": export_onnx}[arguments[0]]
+    paths = [Path(argument) for argument in arguments[1:]]
     failures = []
     for folder, target in zip(paths[::2], paths[1::2], strict=True):
         try:
-            export(folder, target)
+            write(folder, target)
         except UserError as error:
             failures.append(str(error))
     print("; ".join(failures), file=sys.stderr)

@@ -60,26 +60,41 @@ def check_classifier(model: Classifier, saved_model: Path, texts: Sequence[str],
     """
     unusual = [text.decode("utf-8", errors="replace") for text in UNUSUAL_TEXTS.values()]
     expected = np.concatenate([probabilities, model.predict_proba(unusual)])
-    raw = [text.encode() for text in texts] + list(UNUSUAL_TEXTS.values())
+    raw = [text.encode("utf-8", errors="replace") for text in texts] + list(UNUSUAL_TEXTS.values())
     answers = ask(saved_model, [question(raw)])
     (outputs,) = answers["outputs"]
     found = np.array(outputs["probabilities"], np.float32)
-    labels = [model.label_names[index] for index in expected.argmax(axis=1)]
-    differing = sum(a != b for a, b in zip(outputs["label"], labels, strict=True))
-    certificate = {
+    certificate = certify(saved_model, model.label_names, expected, found, outputs["label"])
+    return {
         "texts": len(texts),
         "unusual_texts": list(UNUSUAL_TEXTS),
-        "largest_difference": float(np.abs(found - expected).max()),
-        "labels_that_differ": differing,
-        "bounds": {"largest_difference": LARGEST_DIFFERENCE, "labels_that_differ": 0},
+        **certificate,
         **_facts(saved_model, answers),
     }
-    if differing or certificate["largest_difference"] > LARGEST_DIFFERENCE:
+
+
+def certify(
+    exported: Path, label_names: Sequence[str], expected: np.ndarray, found: np.ndarray, labels: Sequence[str]
+) -> dict:
+    """Compare probabilities of shape (N, C), and N labels, with what the model in Python says.
+
+    Raises:
+        UserError: they differ by more than the bounds.
+    """
+    wanted = [label_names[index] for index in expected.argmax(axis=1)]
+    differing = sum(a != b for a, b in zip(labels, wanted, strict=True))
+    difference = float(np.abs(found - expected).max())
+    # Written so that NaN fails, too.
+    if differing or not difference <= LARGEST_DIFFERENCE:
         raise UserError(
-            f"the SavedModel {saved_model} does not answer as the model that it was made of: {differing} of "
-            f"{len(raw)} labels differ, a probability by {certificate['largest_difference']:.2g}"
+            f"{exported} does not answer as the model that it was made of: {differing} of {len(wanted)} labels "
+            f"differ, a probability by {difference:.2g}"
         )
-    return certificate
+    return {
+        "largest_difference": difference,
+        "labels_that_differ": differing,
+        "bounds": {"largest_difference": LARGEST_DIFFERENCE, "labels_that_differ": 0},
+    }
 
 
 def check_generator(model: Decoder, saved_model: Path, texts: Sequence[str]) -> dict:

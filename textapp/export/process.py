@@ -13,18 +13,22 @@ from textapp.errors import UserError
 ROOT = Path(__file__).parents[2]
 
 
-def export_models(pairs: Sequence[tuple[Path, Path]]) -> str | None:
-    """Export trained models as SavedModels; one that cannot be exported does not stop the others.
+FORMATS = ("savedmodel", "onnx")
+
+
+def export_models(pairs: Sequence[tuple[Path, Path]], *, file_format: str = "savedmodel") -> str | None:
+    """Export trained models; one that cannot be exported does not stop the others.
 
     Args:
         pairs: the folder of each model, and the version's folder to write.
+        file_format: one of `FORMATS`.
 
     Returns:
         Why some of them could not be exported; None if all were.
     """
     arguments = [str(Path(path).resolve()) for pair in pairs for path in pair]
     try:
-        run_quietly([sys.executable, "-m", "textapp.export", *arguments], what="the export")
+        run_quietly([sys.executable, "-m", "textapp.export", file_format, *arguments], what="the export")
     except UserError as error:
         return str(error)
     return None

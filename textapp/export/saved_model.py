@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import shutil
 from pathlib import Path
 
 import keras
@@ -13,6 +11,7 @@ import tensorflow as tf
 from textapp.errors import UserError
 from textapp.export.classifier import NetworkModule, NgramModule
 from textapp.export.generator import GeneratorModule
+from textapp.export.whole import whole
 from textapp.models import load
 from textapp.models.decoder import Decoder
 from textapp.models.linear import NgramClassifier
@@ -44,14 +43,8 @@ def export(folder: Path, target: Path) -> None:
     Raises:
         UserError: the model cannot be loaded or exported, or the target is there or cannot be written.
     """
-    if target.exists():
-        raise UserError(f"{target} exists; choose another version")
-    module = make_module(load(folder), folder)
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.unfinished")
-    try:
+    with whole(target) as unfinished:
+        module = make_module(load(folder), folder)
         tf.saved_model.save(module, str(unfinished), signatures=module.signatures())
-        unfinished.rename(target)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        del module
-        keras.utils.clear_session()  # or the next model is exported beside this one's memory
+    del module
+    keras.utils.clear_session()  # or the next model is exported beside this one's memory

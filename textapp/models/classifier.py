@@ -28,10 +28,12 @@ class Classifier(abc.ABC):
         class_weight: None, or "balanced" to let rare classes count as much as frequent ones.
         kind: "dummy", "linear" or "network": where the model stands in the report.
         exports: whether it becomes a SavedModel.
+        quantizes: whether `quantized` can make it smaller.
     """
 
     kind: ClassVar[str]
     exports: ClassVar[bool] = True
+    quantizes: ClassVar[bool] = False
 
     label_names: tuple[str, ...]
     cleaning: Cleaning
@@ -66,6 +68,17 @@ class Classifier(abc.ABC):
     def predict(self, texts: Sequence[str]) -> list[str]:
         """Return the most probable label of each text."""
         return [self.label_names[index] for index in self.predict_proba(texts).argmax(axis=1)]
+
+    def quantized(self, quantization: str) -> Self:
+        """Return a copy with smaller weights.
+
+        Args:
+            quantization: "int8".
+
+        Raises:
+            UserError: there is none for this kind of model.
+        """
+        raise UserError(f"{self.name} cannot be quantized: {quantization} is for Keras networks")
 
     def save(self, folder: Path) -> None:
         """Write everything that `textapp.load` needs into a folder."""

@@ -16,7 +16,7 @@ from textapp.datasets import Split
 from textapp.errors import UserError
 from textapp.models.decoding import generate_ids, uniform_numbers
 from textapp.models.folder import require_file, write_description
-from textapp.models.network import COMPILE, NETWORK_FILE, load_network
+from textapp.models.keras_file import COMPILE, load_network, quantized, save_network
 from textapp.text.subwords import END_ID, Subwords
 from textapp.training.fit import fit
 from textapp.training.progress import Progress
@@ -49,11 +49,13 @@ class Decoder:
         epochs: the most passes over the training texts.
         checks: how often to look at the validation texts.
         jit_compile: whether XLA compiles the training step: twice as fast on a CPU after some seconds.
+        quantization: None, or "int8" for weights of 8 bits; `quantized` sets it.
     """
 
     name: ClassVar[str] = "decoder"
     kind: ClassVar[str] = "network"
     exports: ClassVar[bool] = True
+    quantizes: ClassVar[bool] = True
 
     seed: int = 0
     vocabulary_size: int = 2_000
@@ -67,6 +69,7 @@ class Decoder:
     epochs: int = 10
     checks: int = 5
     jit_compile: bool = True
+    quantization: str | None = None
 
     subwords: Subwords = dataclasses.field(init=False, repr=False)
     network: keras.Model = dataclasses.field(init=False, repr=False)
@@ -230,11 +233,15 @@ class Decoder:
         """How many numbers were learned."""
         return self.network.count_params()
 
+    def quantized(self, quantization: str) -> Self:
+        """Return a copy with smaller weights; see `textapp.models.keras_file.quantized`."""
+        return quantized(self, quantization)
+
     def save(self, folder: Path) -> None:
         """Write everything that `textapp.load` needs into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         self.subwords.save(folder / TOKENIZER_FOLDER)
-        self.network.save(folder / NETWORK_FILE)
+        save_network(self, folder)
         write_description(folder, self)
 
     @classmethod
@@ -242,7 +249,7 @@ class Decoder:
         """Return the model that `save` wrote; `textapp.load` finds the class and the options."""
         model = cls(**options)
         model.subwords = Subwords.load(require_file(folder, TOKENIZER_FOLDER))
-        model.network = load_network(require_file(folder, NETWORK_FILE))
+        model.network = load_network(model, folder)
         return model
 
 

@@ -24,6 +24,7 @@ class Encoder(NetworkClassifier):
     """
 
     name: ClassVar[str] = "encoder"
+    quantizes: ClassVar[bool] = True
 
     layers: int = 1
     heads: int = 2

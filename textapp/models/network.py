@@ -6,7 +6,7 @@ import abc
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import keras
 import numpy as np
@@ -15,15 +15,12 @@ from textapp.datasets import Split
 from textapp.errors import UserError
 from textapp.models.classifier import Classifier, softmax
 from textapp.models.folder import require_file
+from textapp.models.keras_file import COMPILE, load_network, quantized, save_network
 from textapp.text.vocabulary import Vocabulary
 from textapp.training.batches import Batches
 from textapp.training.fit import fit
 from textapp.training.progress import Progress
 
-NETWORK_FILE = "model.keras"
-# TensorFlow has graphs that take texts of any length, and XLA would compile anew for each. On JAX "not compiled" is
-# op by op, so there the few widths of the batches are compiled.
-COMPILE = keras.backend.backend() == "jax"
 VOCABULARY_FILE = "vocabulary.txt"
 
 
@@ -40,6 +37,7 @@ class NetworkClassifier(Classifier):
         label_smoothing: share of the target that goes to all classes, against too much certainty.
         batch_size, learning_rate, epochs, patience: of the training; Adam, its rate brought to zero as a cosine
             over the epochs, stopped early by validation accuracy.
+        quantization: None, or "int8" for weights of 8 bits; `quantized` sets it.
     """
 
     kind: ClassVar[str] = "network"
@@ -54,6 +52,7 @@ class NetworkClassifier(Classifier):
     learning_rate: float = 1e-3
     epochs: int = 4
     patience: int = 2
+    quantization: str | None = None
 
     # What training sets.
     vocabulary: Vocabulary = dataclasses.field(init=False, repr=False)
@@ -122,11 +121,15 @@ class NetworkClassifier(Classifier):
             seed=seed,
         )
 
+    def batches(self, texts: Sequence[str]) -> Batches:
+        """Return what the network reads of N texts, in batches of about equal length."""
+        return self._batches(self.cleaning(texts))
+
     def predict_logits(self, texts: Sequence[str]) -> np.ndarray:
         """Return the logits of N texts, float32 of shape (N, C)."""
         logits = np.zeros((len(texts), len(self.label_names)), np.float32)
         if len(texts) > 0:
-            batches = self._batches(self.cleaning(texts))
+            batches = self.batches(texts)
             answers = [self.network.predict_on_batch(batches[index][0]) for index in range(len(batches))]
             logits[batches.order] = np.concatenate(answers)
         return logits
@@ -138,27 +141,16 @@ class NetworkClassifier(Classifier):
     def parameters(self) -> int:
         return self.network.count_params()
 
+    def quantized(self, quantization: str) -> Self:
+        return quantized(self, quantization)
+
     def _save(self, folder: Path) -> None:
         self.vocabulary.save(folder / VOCABULARY_FILE)
-        self.network.save(folder / NETWORK_FILE)
+        save_network(self, folder)
 
     def _load(self, folder: Path) -> None:
         self.vocabulary = Vocabulary.load(require_file(folder, VOCABULARY_FILE))
-        self.network = load_network(require_file(folder, NETWORK_FILE))
+        self.network = load_network(self, folder)
         embedded = self.network.weights[0].shape[0]  # the embedding is the first layer that has any
         if len(self.vocabulary) != embedded:
             raise UserError(f"{folder} is damaged: {len(self.vocabulary)} tokens for {embedded} embeddings")
-
-
-def load_network(path: Path) -> keras.Model:
-    """Read a .keras file, from either backend, without running code out of it.
-
-    Raises:
-        UserError: it is damaged.
-    """
-    try:
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged or of another Keras version: {error}") from error
-    network.compile(jit_compile=COMPILE)
-    return network
