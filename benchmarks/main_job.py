@@ -19,6 +19,8 @@ from benchmarks.results_file import write_table
 ROOT = Path(__file__).parents[1]
 MOST_SECONDS = 15 * 60
 MOST_BYTES = 4e9
+MOST_REPORT_SECONDS = 60
+MOST_PAGE_BYTES = 5e6
 LEAST_ACCURACY = {"tfidf": 0.89, "nbsvm": 0.905, "lstm": 0.87, "encoder": 0.88}
 
 
@@ -55,7 +57,8 @@ def train(name: str, options: list[str]) -> tuple[dict, dict]:
     folder = Path(options[-1]) / name
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     report = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
-    return {**run, "peak_memory_bytes": peak}, report
+    page = (folder / "report" / "index.html").stat().st_size
+    return {**run, "peak_memory_bytes": peak, "page_bytes": page}, report
 
 
 def resident_bytes(process: int) -> int:
@@ -86,6 +89,8 @@ def summarize(name: str, run: dict, report: dict) -> None:
         seconds = f"{row['cost']['training_seconds']:.0f}"
         bits = f"{row['bits_per_byte']:.3f} bits per byte ({row['bigram_name']}: {row['bigram_bits_per_byte']:.3f})"
         rows.append([row["name"], bits, "", "", seconds])
+    stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in run["stages"].items())
+    rows.append(["", f"{stages}; index.html {run['page_bytes'] / 1e6:.2f} MB", "", "", ""])
     rows.append(["all", f"peak memory {run['peak_memory_bytes'] / 1e9:.2f} GB", "", "", f"{run['seconds']:.0f}"])
     if report["verdict"]:
         print(report["verdict"]["sentence"])
@@ -105,6 +110,10 @@ def shortfalls(run: dict, report: dict) -> list[str]:
         missed.append(f"{run['seconds']:.0f} s, at most {MOST_SECONDS} s")
     if run["peak_memory_bytes"] > MOST_BYTES:
         missed.append(f"{run['peak_memory_bytes'] / 1e9:.2f} GB, at most {MOST_BYTES / 1e9:.0f} GB")
+    if run["stages"]["report"] > MOST_REPORT_SECONDS:
+        missed.append(f"{run['stages']['report']:.0f} s for the report, at most {MOST_REPORT_SECONDS}")
+    if run["page_bytes"] > MOST_PAGE_BYTES:
+        missed.append(f"{run['page_bytes'] / 1e6:.1f} MB of index.html, at most {MOST_PAGE_BYTES / 1e6:.0f} MB")
     for row in report["classifiers"]:
         least = LEAST_ACCURACY.get(row["name"], 0)
         if row["metrics"]["accuracy"] < least:

@@ -1,5 +1,6 @@
 """The cleaning's steps by hand-made values, its stop lists, its settings and hostile texts."""
 
+import dataclasses
 import json
 import zipfile
 
@@ -9,6 +10,7 @@ from nltk.tokenize import RegexpTokenizer
 
 from textapp.errors import UserError
 from textapp.text.cleaning import Cleaning, load_stopwords, make_cleaning
+from textapp.text.steps import STEPS, without
 
 PLAIN = make_cleaning("none")
 
@@ -70,6 +72,63 @@ def test_steps_show_what_each_step_did():
         ("tokens", ["isn't", "it", "great", "?"]),
         ("without stop words (default)", ["isn't", "great", "?"]),
     ]
+
+
+def test_steps_name_no_lower_case_where_there_is_none():
+    steps = dataclasses.replace(PLAIN, lowercase=False).steps("Ein Film")
+    assert [name for name, _ in steps] == ["text", "HTML and characters", "tokens", "without stop words (none)"]
+    assert steps[-1][1] == ["Ein", "Film"]
+
+
+# For each step a text, its tokens by the whole cleaning, and its tokens without the step.
+ABLATED = {
+    "removing HTML and entities": (
+        "<b>great</b> R&amp;B &#39;tis",
+        ["great", "r", "b", "tis"],
+        ["b", "great", "b", "r", "amp", "b", "39", "tis"],
+    ),
+    "mending apostrophes and invisible characters": (
+        "don’t won\u00adder 👍🏽",
+        ["don't", "wonder", "👍"],
+        ["don", "t", "won", "der", "👍", "🏽"],
+    ),
+    "lower case": (  # stop words still go, in the three cases that one writes
+        "The FILM, THE end: it's It'S ÉTÉ ΣΟΦΟΣ İZMİR :-D",
+        ["film", "end", "été", "σοφοσ", "izmir", ":-d"],
+        ["FILM", "end", "It'S", "ÉTÉ", "ΣΟΦΟΣ", "İZMİR", ":-D"],
+    ),
+    "leaving out stop words": ("This is it", [], ["this", "is", "it"]),
+    "numbers in one piece": ("7/10, 3.5 of 80s", ["7/10", "3.5", "80s"], ["7", "10", "3", "5", "80s"]),
+    "keeping ! and ?": ("Wow!!!! Why? :)", ["wow", "!!", "why", "?", ":)"], ["wow", "why", ":)"]),
+    "keeping emoticons and symbols": (
+        "great :-) <3 ★ 😀 3½",
+        ["great", ":-)", "<3", "★", "😀", "3", "½"],
+        ["great", "3", "3"],
+    ),
+    "Han and kana one by one": (
+        "東京タワー か\u3099 ｶﾞ 80s",
+        ["東", "京", "タ", "ワ", "ー", "か\u3099", "ｶﾞ", "80s"],
+        ["東京タワー", "か\u3099", "ｶﾞ", "80s"],
+    ),
+}
+
+
+def test_every_step_has_an_example():
+    assert list(ABLATED) == list(STEPS)
+
+
+@pytest.mark.parametrize("step", ABLATED)
+def test_a_cleaning_without_a_step(step):
+    text, tokens, ablated = ABLATED[step]
+    cleaning = make_cleaning()
+    assert cleaning([text]) == [tokens]
+    assert without(cleaning, step)([text]) == [ablated]
+    assert without(without(cleaning, step), step)([text]) == [ablated]
+
+
+def test_an_unknown_step_is_refused():
+    with pytest.raises(UserError, match="unknown step 'stemming' of the cleaning; choose from \\['removing HTML"):
+        without(PLAIN, "stemming")
 
 
 def test_steps_can_be_printed_when_the_text_has_a_lone_surrogate():
@@ -164,18 +223,18 @@ def test_missing_word_list(tmp_path):
 
 
 def test_settings_survive_json():
-    cleaning = make_cleaning()
-    again = Cleaning.from_json(json.loads(json.dumps(cleaning.to_json())))
-    assert again == cleaning
+    for cleaning in (without(make_cleaning(), "lower case"), make_cleaning()):
+        again = Cleaning.from_json(json.loads(json.dumps(cleaning.to_json())))
+        assert again == cleaning
     assert again(["It’s not <i>bad</i> 7/10"]) == [["not", "bad", "7/10"]]
 
 
 def test_settings_of_another_format_or_with_a_hole_are_refused():
     settings = PLAIN.to_json()
-    with pytest.raises(UserError, match="has format 99; this version of textapp reads 1"):
+    with pytest.raises(UserError, match="has format 99; this version of textapp reads 2"):
         Cleaning.from_json(settings | {"format": 99})
-    del settings["pattern"]
-    with pytest.raises(UserError, match=r"lacks \['pattern'\]"):
+    del settings["patterns"], settings["lowercase"]
+    with pytest.raises(UserError, match=r"lacks \['lowercase', 'patterns'\]"):
         Cleaning.from_json(settings)
 
 

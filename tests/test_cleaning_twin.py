@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from textapp.datasets.movie_reviews import CSV
 from textapp.export.cleaning_ops import CleaningOps
 from textapp.text.cleaning import Cleaning, make_cleaning
+from textapp.text.steps import STEPS, without
 
 REPO = Path(__file__).parents[1]
 CLEANING = make_cleaning()
@@ -58,6 +59,12 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+ABLATED = {step: without(CLEANING, step) for step in STEPS}
+ABLATED_TWINS = {
+    step: tf.function(CleaningOps(cleaning), input_signature=STRINGS) for step, cleaning in ABLATED.items()
+}
+
+
 def twin_tokens(texts: list[str | bytes], twin=TWIN) -> list[list[str]]:
     raw = [text if isinstance(text, bytes) else encoded(text) for text in texts]
     ragged = twin(tf.constant(raw, tf.string, shape=[len(raw)]))
@@ -83,6 +90,16 @@ def test_equal_on_any_text(texts):
     assert all(token.split() == [token] for tokens in expected for token in tokens)
 
 
+@pytest.mark.parametrize("step", STEPS)
+@settings(deadline=None, max_examples=100)
+@given(st.lists(any_text | mutated_review(), min_size=1, max_size=12))
+@example([REVIEW, REVIEW.upper(), "".join(PIECES), " ".join(PIECES)])
+def test_equal_on_any_text_without_a_step(step, texts):
+    expected = ABLATED[step](texts)
+    assert twin_tokens(texts, twin=ABLATED_TWINS[step]) == expected
+    assert all(token.split() == [token] for tokens in expected for token in tokens)
+
+
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.binary(max_size=30) | any_text.map(encoded), min_size=1, max_size=12))
 @example([b"<b \xff>x", b"\xe2\x82isn\xc3't", b"\xed\xa0\x80!\xf5!", b"caf\xc3"])
@@ -90,11 +107,13 @@ def test_bytes_that_are_no_utf8_count_as_replacement_characters(raw):
     assert twin_tokens(raw) == CLEANING([text.decode("utf-8", "replace") for text in raw])
 
 
-def test_equal_on_every_character_alone_and_within_a_word():
+@pytest.mark.parametrize("step", [None, *STEPS])
+def test_equal_on_every_character_alone_and_within_a_word(step):
     """All of planes 0 and 1, where every script with upper case is, and some of the others."""
     points = [*range(0xD800), *range(0xE000, 0x20000), *range(0x20000, 0x110000, 97)]
     texts = [" ".join(f"{chr(p)} A{chr(p)}B" for p in points[i : i + 64]) for i in range(0, len(points), 64)]
-    assert twin_tokens(texts) == CLEANING(texts)
+    cleaning, twin = (ABLATED[step], ABLATED_TWINS[step]) if step else (CLEANING, TWIN)
+    assert twin_tokens(texts, twin=twin) == cleaning(texts)
 
 
 @pytest.mark.parametrize("text", ["", " ", "\x00", "\x01a\x01", "It was the"])

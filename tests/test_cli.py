@@ -40,14 +40,16 @@ def test_help_names_what_the_dicts_hold(textapp):
     assert f"Any of {cli.MODELS}" in flat
 
 
-@pytest.mark.parametrize("command", [cli.train, cli.predict, cli.generate, cli.export, cli.clean])
+@pytest.mark.parametrize(
+    "command", [cli.train, cli.predict, cli.compare, cli.generate, cli.ablate, cli.export, cli.clean]
+)
 def test_help_names_every_option_with_its_default(textapp, command):
     result = textapp(command.__name__, "--help")
     assert result.exit_code == 0
     for name, parameter in inspect.signature(command).parameters.items():
         option = {"file_format": "--format"}.get(name, "--" + name.replace("_", "-"))
         default = parameter.default
-        if name in ("text", "texts"):
+        if name in ("text", "texts", "runs"):
             continue
         (line,) = [line for line in result.stdout.splitlines() if re.search(rf"[│*] +{option} ", line)]
         if default not in (None, False, "", inspect.Parameter.empty):

@@ -105,6 +105,64 @@ def test_the_same_twice_gives_the_same_bytes(tiny_models, csv_file, tmp_path):
     assert len(rows(folders[0] / "encoder" / "history.csv")) == 2
 
 
+def test_the_temperature_is_fitted_on_validation_and_kept(monkeypatch, csv_file, tmp_path):
+    """In the model, its predictions, and beside what was there before it."""
+    folder = pipeline.train(config(csv_file, tmp_path / "runs", models=("majority", "tfidf")))
+    by_name = {row["name"]: row for row in read(folder / "report" / "report.json")["classifiers"]}
+    assert by_name["majority"]["calibration"]["temperature"] == 1
+    temperature = by_name["tfidf"]["calibration"]["temperature"]
+    assert temperature != 1
+    model = textapp.load(folder / "tfidf")
+    assert model.temperature == temperature
+    texts = ["good film", "bad film number 3", ""]
+    calibrated = model.predict_proba(texts)
+    model.temperature = 1.0
+    logits = np.log(model.predict_proba(texts)) / temperature
+    np.testing.assert_allclose(calibrated, np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), rtol=1e-4)
+
+
+def test_several_seeds(tiny_models, csv_file, tmp_path):
+    """A network is trained with each; the first is the one that stays."""
+    models = ("tfidf", "encoder")
+    folder = pipeline.train(config(csv_file, tmp_path, models=models, seeds=3, seed=5))
+    report = read(folder / "report" / "report.json")
+    linear, network = report["classifiers"]
+    assert linear["seeds"] is None
+    assert network["seeds"]["seeds"] == [5, 6, 7]
+    assert len(network["seeds"]["accuracies"]) == 3
+    assert network["seeds"]["accuracies"][0] == network["metrics"]["accuracy"]
+    alone = pipeline.train(config(csv_file, tmp_path, run="alone", models=models, seed=5))
+    first, second = ((path / "encoder" / "predictions.csv").read_bytes() for path in (folder, alone))
+    assert first == second
+
+
+def test_tensorboard_logs(tiny_models, csv_file, tmp_path):
+    folder = pipeline.train(config(csv_file, tmp_path, models=("tfidf", "encoder"), tensorboard=True))
+    assert list((folder / "encoder" / "logs").rglob("events.out.tfevents.*"))
+    assert not (folder / "tfidf" / "logs").exists()
+
+
+@pytest.mark.parametrize(("column", "found"), [(None, ["a", "b"]), ("shop", ["x", "y"])])
+def test_accuracy_by_a_column(tmp_path, column, found):
+    """By "source" where there is one, or the column that the user names."""
+    data = tmp_path / "data.csv"
+    lines = [
+        f"{'good' if n % 2 else 'bad'} film {n},{'ny'[n % 2]},{'ab'[n % 3 == 0]},{'xy'[n % 5 == 0]}" for n in range(80)
+    ]
+    data.write_text("text,label,source,shop\n" + "\n".join(lines))
+    chosen = TrainConfig(
+        data=DataConfig(data=data, text_column="text", label_column="label", slice_column=column),
+        models=("majority",),
+        output=tmp_path,
+    )
+    folder = pipeline.train(chosen)
+    (row,) = read(folder / "report" / "report.json")["classifiers"]
+    groups = {part["group"]: part["n"] for part in row["slices"] if part["slice"] == "source"}
+    place = {"a": 2, "b": 2, "x": 3, "y": 3}
+    tested = [lines[int(line["row"])].split(",") for line in rows(folder / "majority" / "predictions.csv")]
+    assert groups == {name: sum(line[place[name]] == name for line in tested) for name in found}
+
+
 def test_models_are_trained_once_in_the_order_of_the_dicts(monkeypatch, csv_file, tmp_path):
     monkeypatch.setitem(CLASSIFIERS, "toy", Toy)
     folder = pipeline.train(config(csv_file, tmp_path, models=("toy", "majority", "toy"), epochs=1))

@@ -2,22 +2,29 @@
 
 import io
 import json
+import re
 
 import numpy as np
 import pytest
 from markdown_it import MarkdownIt
+from report_example import full_report
 from rich.console import Console
 
-from textapp.reports import figures
 from textapp.reports.markdown import escape, to_markdown
+from textapp.reports.page import to_html
 from textapp.reports.schema import build_report
 from textapp.reports.terminal import print_report
-from textapp.reports.visible import visible
 from textapp.reports.write import write_report
 
 HOSTILE = "<script>alert(1)</script> [red]x[/red] | `a` **b** [c](http://d.e) ![f](g) <!-- \x1b[2J\x07\r\n# h\u202e\t\\"
 GOLDEN = """\
 # Report: toy
+
+[The whole report](index.html) has charts, errors and much more.
+
+## Verdict
+
+- Best on the 5 test texts: nbsvm.
 
 ## Data and run
 
@@ -67,10 +74,6 @@ Bits per byte of the test texts: lower is better.
 | Prompt | Continuation | Drawn with |
 | --- | --- | --- |
 | The film | was ⏎good | seed 7, temperature 0.8 |
-
-## Verdict
-
-Best on the 5 test texts: nbsvm.
 """
 
 
@@ -150,7 +153,7 @@ def test_rows_are_ordered_by_kind_then_as_given():
         ("majority", "dummy"),
         ("nb", "linear"),
     ]
-    report = small_report(classifiers=[classifier(*row) for row in given])
+    report = small_report(classifiers=[classifier(*row) for row in given], verdict=None)
     names = ["majority", "tfidf", "nb", "cnn", "bert"]
     assert [row["name"] for row in report["classifiers"]] == names
     for page in (to_markdown(report), printed(report)):
@@ -162,13 +165,22 @@ def test_written_report_reads_back(tmp_path):
     report["generators"][0]["samples"][0]["text"] += "é \udc80"
     folder = tmp_path / "run" / "report"
     write_report(report, folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["report.json", "report.md"]
+    assert sorted(path.name for path in folder.iterdir()) == ["index.html", "report.json", "report.md"]
     raw = (folder / "report.json").read_bytes()
     assert json.loads(raw) == report
-    assert report["schema_version"] == 1
+    assert report["schema_version"] == 2
     assert "é".encode() in raw
     assert b"\r" not in raw
     assert (folder / "report.md").read_text(encoding="utf-8") == to_markdown(report)
+    assert (folder / "index.html").read_text(encoding="utf-8") == to_html(report)
+
+
+def test_a_report_that_cannot_be_drawn_leaves_nothing(tmp_path):
+    report = small_report()
+    report["generators"][0]["cost"]["parameters"] = "many"
+    with pytest.raises(ValueError, match="many"):
+        write_report(report, tmp_path / "report")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_numbers_that_are_unknown_are_null_and_a_dash():
@@ -216,9 +228,33 @@ def test_hostile_texts_stay_texts_in_markdown():
     assert "<script" not in page
     rendered = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(page)
     kinds = [token.type for token in rendered] + [t.type for token in rendered for t in token.children or ()]
-    assert not {"html_block", "html_inline", "link_open", "image", "strong_open", "code_inline"} & set(kinds)
+    assert not {"html_block", "html_inline", "image", "strong_open", "code_inline"} & set(kinds)
+    assert kinds.count("link_open") == 1  # to the page
     golden = [token.type for token in MarkdownIt("commonmark").enable("table").parse(GOLDEN)]
     assert [token.type for token in rendered] == golden
+
+
+def test_markdown_has_significance_worst_groups_and_calibration():
+    page = to_markdown(full_report())
+    order = ["Verdict", "Data and run", "Classifiers", "Significance", "Worst groups of texts", "Confusion matrices"]
+    assert re.findall("^## (.*)$", page, re.MULTILINE) == [*order, "Generators"]
+    assert "- Most accurate under 20 MB: nbsvm" in page
+    assert "| Log loss | ECE | Train s |" in page
+    assert "| majority − nbsvm | −44.8 | 18 | 197 | <0.001 | <0.001 |".replace("<", "&lt;") in page
+    assert "| nbsvm: length, up to 120 words | 104 | 0.809 [0.750, 0.868] | −9.1 |" in page
+    assert (
+        "- The smallest difference in accuracy that this test set can show between the best two is 3.1 points." in page
+    )
+    assert "two fitted models on these test texts, not two methods" in page
+
+
+def test_terminal_ends_with_every_verdict():
+    lines = [line for line in printed(full_report(), width=300).splitlines() if line]
+    assert [line.split(":")[0] for line in lines[-3:]] == [
+        "Most accurate under 5 ms per text",
+        "Most accurate under 20 MB",
+        "Best on the 400 test texts",
+    ]
 
 
 def test_escape_leaves_plain_names_alone():
@@ -264,28 +300,3 @@ def test_report_of_a_generator_alone():
     for page in (to_markdown(report), printed(report)):
         assert "decoder" in page
         assert "Classifier" not in page
-
-
-def test_visible_keeps_letters_and_shows_line_ends():
-    assert visible("a\r\nb\nc\u2028d\te\x1bf\udc80g\u202eh 👩‍🚀 ü") == "a⏎b⏎c⏎d e�f�g�h 👩‍🚀 ü"
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(None, "–"), (0, "0"), (1e-5, "<0.001"), (0.0314, "0.031"), (0.996, "1.0"), (3.24, "3.2"), (9.96, "10"),
-     (41.2, "41"), (3600, "3,600"), (1.2e6, "1.2 M")],
-)  # fmt: skip
-def test_measures(value, expected):
-    assert figures.measure(value) == expected
-
-
-def test_quantities_and_sizes():
-    assert [figures.quantity(n) for n in (0, 999, 1300, 999_600, 4_385_920)] == [
-        "0",
-        "999",
-        "1.3 K",
-        "1.0 M",
-        "4.4 M",
-    ]
-    assert [figures.size(n) for n in (None, 410, 5_120_000, 1.02e9)] == ["–", "410 B", "5.1 MB", "1.0 GB"]
-    assert figures.interval(0.5, None) == "0.500"

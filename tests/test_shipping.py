@@ -122,14 +122,14 @@ def test_a_damaged_model_is_not_exported(textapp, finished, served, tmp_path, da
 def test_a_model_outside_of_a_run_needs_texts(textapp, finished, served, tmp_path):
     copy = shutil.copytree(finished.folder / "tfidf", tmp_path / "tfidf")
     result = textapp("export", "--model", copy, "--to", served, "--version", 2)
-    refused(result, "lies in no finished run, so its test texts are not known; give some with --data FILE")
+    refused(result, "are not to be had, so give texts with --data FILE")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dataset": {"fingerprint": "0"}}, "have changed since; give some with --data FILE"),
-        ({"config": {"data": {"data": "gone.csv"}}}, "cannot be read, so give some with --data FILE"),
+        ({"dataset": {"fingerprint": "0", "test_fingerprint": "0", "label_names": []}}, "have changed since"),
+        ({"config": {"data": {"data": "gone.csv"}}}, "cannot be read: "),
         ({"config": {}}, "is damaged or of another version"),
         ({"config": {"data": {"colour": 1}}}, "is damaged or of another version"),
     ],

@@ -74,6 +74,10 @@ def train(
         str | None,
         typer.Option(help="Its column of labels; guessed when obvious.", rich_help_panel="Data"),
     ] = None,
+    slice_column: Annotated[
+        str | None,
+        typer.Option(help="A column of --data to report accuracy by. (default: source)", rich_help_panel="Data"),
+    ] = None,
     validation: Annotated[
         Path | None,
         typer.Option(help="A file to choose on; split off --data if not given.", rich_help_panel="Data"),
@@ -120,6 +124,12 @@ def train(
         int,
         typer.Option(min=0, max=2**31 - 1, help="For everything that is random.", rich_help_panel="Models"),
     ] = 0,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1, max=100, help="Train each classifying network with this many seeds.", rich_help_panel="Models"
+        ),
+    ] = 1,
     run: Annotated[
         str | None,
         typer.Option(
@@ -130,6 +140,9 @@ def train(
     output: Annotated[Path, typer.Option(help="The folder of the runs.", rich_help_panel="Run")] = Path("saved_models"),
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the finished run.", rich_help_panel="Run")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write Keras's logs for TensorBoard, too.", rich_help_panel="Run")
     ] = False,
 ) -> None:
     """Train and compare models; leave a run folder with SavedModels and a report."""
@@ -144,6 +157,7 @@ def train(
             validation=validation,
             test=test,
             data_dir=data_dir,
+            slice_column=slice_column,
             limit=limit,
             seed=seed,
         ),
@@ -152,6 +166,8 @@ def train(
         class_weight=class_weight,
         epochs=epochs,
         quantize=quantize,
+        seeds=seeds,
+        tensorboard=tensorboard,
         run=run,
         output=output,
         overwrite=overwrite,
@@ -206,6 +222,34 @@ def predict(
 
 @app.command()
 @in_sentences
+def compare(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Two or more finished runs, such as saved_models/imdb, the oldest first."),
+    ] = None,
+    models: Annotated[str | None, typer.Option(help="Which models, with commas between. (default: all)")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The folder to write. (default: compare-FIRST-LAST beside the last run)")
+    ] = None,
+    fail_if_worse: Annotated[
+        bool, typer.Option("--fail-if-worse", help="Exit with 1 where a model of the last run is worse.")
+    ] = False,
+) -> None:
+    """Put runs with the same test texts side by side: is a model worse than it was?"""
+    from textapp import comparing
+
+    comparing.compare(
+        runs or [],
+        models=None if models is None else [name.strip() for name in models.split(",")],
+        output=output,
+        fail_if_worse=fail_if_worse,
+        command=f"python -m textapp {shlex.join(sys.argv[1:])}",
+        console=_console(),
+    )
+
+
+@app.command()
+@in_sentences
 def generate(
     model: Annotated[Path, typer.Option(help="A generator's folder, such as saved_models/imdb/decoder.")],
     prompt: Annotated[str, typer.Option(help="The beginning of the text.")] = "",
@@ -234,6 +278,20 @@ def generate(
         if samples > 1:
             typer.echo(f"--- {number} of {samples}")
         typer.echo(visible(text))
+
+
+@app.command()
+@in_sentences
+def ablate(
+    run: Annotated[Path, typer.Option(help="A finished run's folder, such as saved_models/imdb.")],
+    model: Annotated[str, typer.Option(help="A classifier of that run, such as tfidf.")],
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Train a network with this many seeds.")] = 1,
+) -> None:
+    """Retrain a classifier without each step of its cleaning; the run's report gets the table."""
+    _prepare_keras()
+    from textapp import ablation
+
+    ablation.ablate(run, model, seeds=seeds, console=_console())
 
 
 @app.command()

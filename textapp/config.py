@@ -17,6 +17,7 @@ class DataConfig:
         text_column, label_column: columns of `data`; None to guess them.
         validation, test: files with the same columns as `data`; None to split them off.
         data_dir: the folder of a dataset that the user fetched themselves (aclimdb).
+        slice_column: of `data`, to report the accuracy of each of its values; None for "source" where there is one.
         limit: at most this many texts per split, or None.
         seed: decides the split.
     """
@@ -28,6 +29,7 @@ class DataConfig:
     validation: Path | None = None
     test: Path | None = None
     data_dir: Path | None = None
+    slice_column: str | None = None
     limit: int | None = None
     seed: int = 0
 
@@ -49,6 +51,8 @@ class TrainConfig:
         class_weight: None or "balanced".
         epochs: the most passes over the training texts for every network; None for each model's own.
         quantize: None, or "int8" to compare, besides each model that can be quantized, the quantized one.
+        seeds: how many seeds to train each network that classifies with, from `seed` on; the first is kept.
+        tensorboard: whether Keras writes TensorBoard's logs beside each network.
         run: the run folder's name; None for the dataset's or the file's.
         output: the folder that holds the runs.
         overwrite: replace a finished run of that name.
@@ -61,6 +65,8 @@ class TrainConfig:
     class_weight: str | None = None
     epochs: int | None = None
     quantize: str | None = None
+    seeds: int = 1
+    tensorboard: bool = False
     run: str | None = None
     output: Path = Path("saved_models")
     overwrite: bool = False

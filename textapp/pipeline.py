@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import datetime
+import importlib.util
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,33 +13,27 @@ from pathlib import Path
 import numpy as np
 import rich.console
 
-from textapp import machine
+from textapp import __version__, machine
 from textapp.config import TrainConfig
-from textapp.datasets import Dataset, Split, load_dataset
+from textapp.datasets import Dataset, load_dataset
 from textapp.errors import UserError
-from textapp.evaluation.metrics import classification_metrics
-from textapp.evaluation.ngrams import BIGRAM_NAME, bigram_bits_per_byte
-from textapp.evaluation.significance import verdict
-from textapp.evaluation.speed import prediction_speed
+from textapp.evaluation.calibration import fit_temperature
 from textapp.export.parity import check_classifier, check_generator
 from textapp.export.process import export_models
-from textapp.models import CLASSIFIERS, GENERATORS, Classifier, Decoder, load
+from textapp.measuring import Trained, between, classifier_row, data_facts, generator_row, slices
+from textapp.models import CLASSIFIERS, GENERATORS, Classifier, Decoder
 from textapp.models.folder import write_json
 from textapp.models.keras_file import QUANTIZATIONS
 from textapp.reports.schema import build_report
 from textapp.reports.terminal import print_report
-from textapp.reports.write import write_report
-from textapp.run import RunFolder, bytes_on_disk
+from textapp.reports.write import write_model_cards, write_report
+from textapp.run import RunFolder
 from textapp.text.cleaning import make_cleaning
-from textapp.text.subwords import END_ID
 from textapp.text.tokens import RememberingCleaning
 from textapp.training.progress import Progress, Stopwatch
 
 SAVED_MODEL = "1"  # the first version, in TensorFlow Serving's layout
-SAMPLE_PROMPTS = ("The movie", "I", "The worst part is", "This is one of the best", "")
-SAMPLE_SETTINGS = {"seed": 0, "temperature": 0.8, "top_k": 0, "top_p": 0.95, "max_new_tokens": 60}
-SCORED_TEXTS = 500  # of the test split; all of them would take longer than the training of small models
-PARITY_TEXTS = 20  # for the generator's prompts
+PARITY_TEXTS = 20  # for a generator's prompts
 
 
 def train(config: TrainConfig, *, command: str = "", console: rich.console.Console | None = None) -> Path:
@@ -58,56 +53,61 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     """
     console = console or rich.console.Console(quiet=True)
     stopwatch = Stopwatch()
-    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    models = _chosen_models(config)
-    quantizable = _chosen_quantizations(config, models)
-    cleaning = make_cleaning(config.stopwords)
+    names = _chosen_models(config)
+    quantizable = _chosen_quantizations(config, names)
+    if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise UserError("--tensorboard needs the package; run `python -m pip install tensorboard==2.21.0`")
+    cleaning = RememberingCleaning(make_cleaning(config.stopwords))
     dataset = load_dataset(config.data)
     run = RunFolder(config.output, config.run or dataset.name[:80], overwrite=config.overwrite)
     _announce(dataset, run, console)
+    facts = _run_facts(config, command)
 
-    remembering = RememberingCleaning(cleaning)
-    with Progress(console, total=len(models)) as progress:
-        rows = []
-        for name in models:
-            progress.model(name)
-            if name in CLASSIFIERS:
-                model = CLASSIFIERS[name](
-                    label_names=dataset.label_names, cleaning=remembering, **_options(config, name)
-                )
-            else:
-                model = GENERATORS[name](**_options(config, name))
-            rows.append(_train_model(model, dataset, run, progress))
+    with Progress(console, total=len(names)) as progress:
+        models = []
+        for name in names:
+            progress.model(name, logs=run.folder / name / "logs" if config.tensorboard else None)
+            models.append(_train_model(name, config, cleaning, dataset, run, progress))
             if name in quantizable:
-                rows.append(_quantize_model(rows[-1], config.quantize, dataset, run, progress))
-        remembering.forget()
-        refused = _export(rows, dataset, run, progress)
-        for row in rows:
-            progress.start(f"measuring {row['name']}")
-            _measure(row, dataset, run)
+                models.append(_quantize_model(models[-1], config.quantize, dataset, run, progress))
+        cleaning.forget()
+        seconds = {"training": stopwatch.seconds}
+        refused = _export(models, dataset, progress)
+        seconds["export"] = stopwatch.seconds - sum(seconds.values())
+        report = _measure(models, dataset, cleaning, facts, progress)
+        progress.start("writing the report")
+        write_report(report, run.report)
+        write_model_cards(report, run.folder)
+        seconds["report"] = stopwatch.seconds - sum(seconds.values())
 
-    report = _report(rows, dataset, config, command)
-    write_report(report, run.report)
     folder = run.finish(
         {
-            "textapp": 1,
-            "command": command,
-            "config": dataclasses.asdict(config),
-            "seed": config.seed,
-            "started": started,
+            **facts,
             "seconds": round(stopwatch.seconds, 1),
-            "peak_memory_bytes": machine.peak_memory_bytes(),
-            "versions": machine.versions(),
-            "device": machine.device(),
+            "stages": {name: round(value, 1) for name, value in seconds.items()},
+            "peak_memory_bytes": max(model.cost["peak_memory_bytes"] or 0 for model in models),
             "dataset": {"name": dataset.name, "label_names": dataset.label_names, **dataset.facts},
-            "models": list(models),
+            "models": [model.name for model in models],
         }
     )
     print_report(report, console)
-    console.print(f"The run is in {folder}", style="dim", highlight=False, markup=False)
+    console.print(f"The run is in {folder}; open report/index.html", style="dim", highlight=False, markup=False)
     if refused:
         raise UserError(f"the run in {folder} is complete but for SavedModels: {'; '.join(refused)}")
     return folder
+
+
+def _run_facts(config: TrainConfig, command: str) -> dict:
+    """Return what run.json and the report say of the run as a whole."""
+    return {
+        "textapp": __version__,
+        "command": command,
+        "config": dataclasses.asdict(config),
+        "seed": config.seed,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": machine.versions(),
+        "device": machine.device(),
+    }
 
 
 def _chosen_models(config: TrainConfig) -> tuple[str, ...]:
@@ -144,16 +144,6 @@ def _chosen_quantizations(config: TrainConfig, models: Sequence[str]) -> list[st
     return chosen
 
 
-def _options(config: TrainConfig, name: str) -> dict:
-    """Return what of the configuration is an option of this model."""
-    known = {**CLASSIFIERS, **GENERATORS}[name]
-    fields = {field.name for field in dataclasses.fields(known)}
-    wanted = {"seed": config.seed, "class_weight": config.class_weight}
-    if config.epochs is not None:
-        wanted["epochs"] = config.epochs
-    return {option: value for option, value in wanted.items() if option in fields}
-
-
 def _announce(dataset: Dataset, run: RunFolder, console: rich.console.Console) -> None:
     sizes = ", ".join(f"{count:,} {split}" for split, count in dataset.facts["sizes"].items())
     lines = [f"{dataset.name}: {sizes}; labels {', '.join(dataset.label_names)}", *dataset.notes]
@@ -161,136 +151,143 @@ def _announce(dataset: Dataset, run: RunFolder, console: rich.console.Console) -
         console.print(line, markup=False, highlight=False)
 
 
-def _train_model(model: Classifier | Decoder, dataset: Dataset, run: RunFolder, progress: Progress) -> dict:
-    """Fit and save one model; return the first part of its row in the report."""
+def _train_model(
+    name: str, config: TrainConfig, cleaning: RememberingCleaning, dataset: Dataset, run: RunFolder, progress: Progress
+) -> Trained:
+    """Fit, calibrate and save one model, and train it again with other seeds where the user wants that."""
+    machine.forget_peak_memory()
     stopwatch = Stopwatch()
+    model = _make(name, config, cleaning, dataset)
     history = model.fit(dataset.train, dataset.validation, progress=progress)
-    row = _row(model, model.name, stopwatch.seconds, dataset, run)
-    _write_history(run.model(model.name) / "history.csv", history)
-    progress.line("trained", _first_figures(row, dataset))
-    return row
+    trained = _trained(model, name, stopwatch.seconds, dataset, run)
+    trained.history = history
+    _write_history(trained.folder / "history.csv", history)
+    if trained.classifies:
+        _write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
+    progress.line("trained", _first_figures(trained, dataset))
+    if trained.classifies and model.kind == "network" and config.seeds > 1:
+        trained.seeds[config.seed] = trained.predictions
+        for seed in range(config.seed + 1, config.seed + config.seeds):
+            other = _make(name, config, cleaning, dataset, seed=seed)
+            other.fit(dataset.train, dataset.validation, progress=progress)
+            trained.seeds[seed] = other.predict_proba(dataset.test.texts).argmax(axis=1)
+            progress.line(f"seed {seed}", {"test accuracy": (trained.seeds[seed] == dataset.test.labels).mean()})
+    return trained
 
 
-def _quantize_model(row: dict, quantization: str, dataset: Dataset, run: RunFolder, progress: Progress) -> dict:
-    """Return the row of a smaller copy of a trained model."""
-    stopwatch = Stopwatch()
-    smaller = row["model"].quantized(quantization)
-    quantized = _row(smaller, f"{row['name']}-{quantization}", stopwatch.seconds, dataset, run)
-    quantized["notes"].append(f"{row['name']} with its weights rounded to {quantization} after training")
-    progress.line(f"quantized to {quantization}", _first_figures(quantized, dataset))
-    return quantized
-
-
-def _row(model: Classifier | Decoder, name: str, seconds: float, dataset: Dataset, run: RunFolder) -> dict:
-    """Save a model and return what is known of it without measuring."""
-    model.save(run.model(name))
-    row = {
-        "name": name,
-        "kind": model.kind,
-        "exported": model.exports,
-        "model": model,
-        "cost": {"training_seconds": seconds, "parameters": model.parameters},
-        "notes": [],
+def _make(
+    name: str, config: TrainConfig, cleaning: RememberingCleaning, dataset: Dataset, *, seed: int | None = None
+) -> Classifier | Decoder:
+    """Return an untrained model with what of the configuration is an option of it."""
+    known = {**CLASSIFIERS, **GENERATORS}[name]
+    fields = {field.name for field in dataclasses.fields(known)}
+    wanted = {
+        "label_names": dataset.label_names,
+        "cleaning": cleaning,
+        "seed": config.seed if seed is None else seed,
+        "class_weight": config.class_weight,
     }
+    if config.epochs is not None:
+        wanted["epochs"] = config.epochs
+    return known(**{option: value for option, value in wanted.items() if option in fields})
+
+
+def _quantize_model(
+    original: Trained, quantization: str, dataset: Dataset, run: RunFolder, progress: Progress
+) -> Trained:
+    """Return a smaller copy of a trained model."""
+    machine.forget_peak_memory()
+    stopwatch = Stopwatch()
+    smaller = original.model.quantized(quantization)
+    trained = _trained(smaller, f"{original.name}-{quantization}", stopwatch.seconds, dataset, run)
+    trained.notes.append(f"{original.name} with its weights rounded to {quantization} after training")
+    if trained.classifies:
+        _write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
+    progress.line(f"quantized to {quantization}", _first_figures(trained, dataset))
+    return trained
+
+
+def _trained(model: Classifier | Decoder, name: str, seconds: float, dataset: Dataset, run: RunFolder) -> Trained:
+    """Calibrate a fitted classifier, save the model and collect its answers."""
+    answers = {}
     if isinstance(model, Classifier):
-        row["probabilities"] = model.predict_proba(dataset.test.texts)
-    return row
+        model.temperature = 1.0
+        answers["uncalibrated"] = model.predict_proba(dataset.test.texts)
+        if model.kind != "dummy":  # its answer hangs on no text
+            logits = np.log(np.maximum(model.predict_proba(dataset.validation.texts), np.finfo(np.float32).tiny))
+            model.temperature = fit_temperature(logits, dataset.validation.labels)
+        answers["probabilities"] = model.predict_proba(dataset.test.texts)
+        answers["validation_probabilities"] = model.predict_proba(dataset.validation.texts)
+    folder = run.model(name)
+    model.save(folder)
+    cost = {
+        "training_seconds": seconds,
+        "parameters": model.parameters,
+        "peak_memory_bytes": machine.peak_memory_bytes(),
+    }
+    return Trained(name=name, model=model, folder=folder, cost=cost, **answers)
 
 
-def _first_figures(row: dict, dataset: Dataset) -> dict[str, float]:
-    figures = {"seconds": row["cost"]["training_seconds"]}
-    if "probabilities" in row:
-        figures["test accuracy"] = (row["probabilities"].argmax(axis=1) == dataset.test.labels).mean()
+def _first_figures(trained: Trained, dataset: Dataset) -> dict[str, float]:
+    figures = {"seconds": trained.cost["training_seconds"]}
+    if trained.classifies:
+        figures["test accuracy"] = (trained.predictions == dataset.test.labels).mean()
     return figures
 
 
-def _export(rows: Sequence[dict], dataset: Dataset, run: RunFolder, progress: Progress) -> list[str]:
+def _export(models: Sequence[Trained], dataset: Dataset, progress: Progress) -> list[str]:
     """Make the SavedModels, and prove that they answer as the models do.
 
     Returns:
         A sentence for every SavedModel that was refused; the run goes on without it.
     """
-    exported = [row for row in rows if row["exported"]]
     progress.start("exporting SavedModels")
-    targets = {row["name"]: run.model(row["name"]) / SAVED_MODEL for row in exported}
-    failure = export_models([(target.parent, target) for target in targets.values()]) if targets else None
-    for row in exported:
-        progress.start(f"checking the SavedModel of {row['name']}")
-        target = targets[row["name"]]
+    exported = [trained for trained in models if trained.model.exports]
+    pairs = [(trained.folder, trained.folder / SAVED_MODEL) for trained in exported]
+    failure = export_models(pairs) if pairs else None
+    refused = []
+    for trained, (folder, target) in zip(exported, pairs, strict=True):
+        progress.start(f"checking the SavedModel of {trained.name}")
         try:
             if not target.exists():
                 raise UserError(failure or f"there is no {target}")
-            write_json(target.with_name("parity.json"), _check(row, target, dataset))
+            trained.export = _check(trained, target, dataset)
+            write_json(folder / "parity.json", trained.export)
         except UserError as error:
-            row["exported"] = False
-            row["notes"].append(str(error))
+            refused.append(f"{trained.name}: {error}")
+            trained.notes.append(str(error))
             shutil.rmtree(target, ignore_errors=True)
-    return [f"{row['name']}: {row['notes'][-1]}" for row in exported if not row["exported"]]
+    return refused
 
 
-def _check(row: dict, target: Path, dataset: Dataset) -> dict:
-    if isinstance(row["model"], Classifier):
-        return check_classifier(row["model"], target, dataset.test.texts, row["probabilities"])
-    return check_generator(row["model"], target, dataset.test.texts[:PARITY_TEXTS])
+def _check(trained: Trained, target: Path, dataset: Dataset) -> dict:
+    if trained.classifies:
+        return check_classifier(trained.model, target, dataset.test.texts, trained.probabilities)
+    return check_generator(trained.model, target, dataset.test.texts[:PARITY_TEXTS])
 
 
-def _measure(row: dict, dataset: Dataset, run: RunFolder) -> None:
-    """Add metrics and costs to a model's row, and write its files."""
-    folder = run.model(row["name"])
-    trained = row.pop("model")
-    row["cost"]["bytes_on_disk"] = bytes_on_disk(folder)
-    if isinstance(trained, Classifier):
-        probabilities = row.pop("probabilities")
-        row["metrics"] = classification_metrics(dataset.test.labels, probabilities, label_names=dataset.label_names)
-        # The model as it comes from the disk, which remembers no cleaned text.
-        row["cost"] |= prediction_speed(load(folder).predict_proba, dataset.test.texts)
-        row["predictions"] = probabilities.argmax(axis=1)
-        _write_predictions(folder / "predictions.csv", dataset.test, probabilities, dataset.label_names)
-        write_json(folder / "metrics.json", {"metrics": row["metrics"], "cost": row["cost"]})
-    else:
-        row |= _measure_generator(trained, dataset)
-        numbers = {key: row[key] for key in ("bits_per_byte", "bigram_bits_per_byte", "cost")}
-        write_json(folder / "metrics.json", numbers)
-
-
-def _measure_generator(model: Decoder, dataset: Dataset) -> dict:
-    """Return bits per byte beside those of bigrams over the same subwords, and texts nobody picked."""
-    texts = dataset.test.texts[:SCORED_TEXTS]
-    bigram = bigram_bits_per_byte(
-        model.subwords.encode(dataset.train.texts),
-        model.subwords.encode(texts),
-        [len(text.encode()) for text in texts],
-        vocabulary_size=len(model.subwords),
-        start_id=END_ID,
-    )
-    samples = model.generate(SAMPLE_PROMPTS, **SAMPLE_SETTINGS)
-    return {
-        "bits_per_byte": model.bits_per_byte(texts),
-        "test_documents": len(texts),
-        "bigram_bits_per_byte": bigram,
-        "bigram_name": BIGRAM_NAME,
-        "samples": [
-            {"prompt": prompt, "text": text, **SAMPLE_SETTINGS}
-            for prompt, text in zip(SAMPLE_PROMPTS, samples, strict=True)
-        ],
-    }
-
-
-def _report(rows: Sequence[dict], dataset: Dataset, config: TrainConfig, command: str) -> dict:
-    classifiers = [row for row in rows if "metrics" in row]
-    predictions = {row["name"]: row.pop("predictions") for row in classifiers}
-    return build_report(
-        {
-            "command": command,
-            "seed": config.seed,
-            "versions": machine.versions(),
-            "device": machine.device(),
-            "dataset": {"name": dataset.name, "notes": list(dataset.notes), **dataset.facts},
-        },
-        classifiers,
-        verdict(dataset.test.labels, predictions) if predictions else None,
-        [row for row in rows if "bits_per_byte" in row],
-    )
+def _measure(
+    models: Sequence[Trained], dataset: Dataset, cleaning: RememberingCleaning, facts: dict, progress: Progress
+) -> dict:
+    """Measure everything and return the report; metrics.json goes to each model's folder."""
+    classifiers, generators = [], []
+    progress.start("looking at the data")
+    groups = slices(dataset, cleaning)
+    data = data_facts(dataset)
+    for trained in models:
+        progress.start(f"measuring {trained.name}")
+        if trained.classifies:
+            classifiers.append(classifier_row(trained, dataset, groups))
+            content = {key: classifiers[-1][key] for key in ("metrics", "calibration", "cost")}
+        else:
+            generators.append(generator_row(trained, dataset))
+            content = {key: generators[-1][key] for key in ("bits_per_byte", "bigram_bits_per_byte", "cost")}
+        write_json(trained.folder / "metrics.json", content)
+    progress.start("comparing the models")
+    parts = between([trained for trained in models if trained.classifies], classifiers, dataset)
+    cleaning.forget()
+    facts = {key: value for key, value in facts.items() if key != "textapp"}
+    return build_report({**facts, "dataset": data}, classifiers, generators=generators, **parts)
 
 
 def _write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
@@ -301,8 +298,9 @@ def _write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
             writer.writerows(history)
 
 
-def _write_predictions(path: Path, test: Split, probabilities: np.ndarray, label_names: Sequence[str]) -> None:
+def _write_predictions(path: Path, dataset: Dataset, probabilities: np.ndarray) -> None:
     """Write a line per test text: its row in the source, its label, the answer and the probabilities."""
+    test, label_names = dataset.test, dataset.label_names
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["row", "label", "predicted", *(f"probability_{name}" for name in label_names)])

@@ -5,8 +5,6 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from textapp.config import DataConfig
-from textapp.datasets import load_dataset
 from textapp.datasets.columns import cells_to_strings, choose_text_column
 from textapp.datasets.tables import read_table
 from textapp.errors import UserError
@@ -14,8 +12,9 @@ from textapp.export.onnx import check_onnx, require_onnx
 from textapp.export.parity import check_classifier, check_generator
 from textapp.export.process import FORMATS, export_models
 from textapp.export.whole import whole
+from textapp.finished import FinishedRun
 from textapp.models import Classifier, Decoder, load
-from textapp.models.folder import read_json, write_json
+from textapp.models.folder import write_json
 
 GENERATOR_TEXTS = 20  # that a generator is checked on; each takes a while
 
@@ -79,21 +78,12 @@ def _check(model: Classifier | Decoder, exported: Path, texts: list[str], file_f
 
 def _texts_of_run(folder: Path) -> list[str]:
     """Return the test split of the run that a model's folder lies in."""
-    path = folder.resolve().parent / "run.json"
-    if not path.is_file():
-        raise UserError(
-            f"{folder} lies in no finished run, so its test texts are not known; give some with --data FILE"
-        )
-    run = read_json(path)
     try:
-        dataset = load_dataset(DataConfig.from_json(run["config"]["data"]))
+        return FinishedRun(folder.resolve().parent).dataset().test.texts
     except UserError as error:
-        raise UserError(f"the test texts of {path} cannot be read, so give some with --data FILE: {error}") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is damaged or of another version: it lacks {error}") from error
-    if dataset.facts["fingerprint"] != run["dataset"]["fingerprint"]:
-        raise UserError(f"the texts that {path} names have changed since; give some with --data FILE")
-    return dataset.test.texts
+        raise UserError(
+            f"the test texts of {folder} are not to be had, so give texts with --data FILE: {error}"
+        ) from error
 
 
 def _texts_of_file(data: Path, text_column: str | None) -> list[str]:

@@ -39,7 +39,7 @@ def load_dataset(config: DataConfig) -> Dataset:
             raise UserError(f"--data {config.data} and --data-dir {config.data_dir} exclude each other")
         source = user_file(config)
     else:
-        for option in ("text_column", "label_column", "validation", "test"):
+        for option in ("text_column", "label_column", "validation", "test", "slice_column"):
             if getattr(config, option) is not None:
                 flag = "--" + option.replace("_", "-")
                 raise UserError(f"{flag} {getattr(config, option)} goes with --data FILE, which is not given")

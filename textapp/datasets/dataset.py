@@ -38,6 +38,7 @@ class Dataset:
         train, validation, test: the splits; no text stands in two of them.
         facts: what run.json records: source, licence, SHA-256, columns, counts and fingerprints.
         notes: sentences for the user.
+        test_groups: of each test text what the source reports accuracy by; None for nothing.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Dataset:
     test: Split
     facts: dict
     notes: tuple[str, ...]
+    test_groups: tuple[str, ...] | None = None
 
 
 def fingerprint(splits: Iterable[Split], label_names: tuple[str, ...]) -> str:

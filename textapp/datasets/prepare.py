@@ -51,7 +51,17 @@ def prepare(source: Source, *, limit: int | None = None, seed: int = 0) -> Datas
         **ordered,
         facts=_facts(source, ordered, label_names, counts),
         notes=(*source.notes, *_notes(ordered, label_names, counts)),
+        test_groups=_test_groups(source, ordered["test"]),
     )
+
+
+def _test_groups(source: Source, test: Split) -> tuple[str, ...] | None:
+    examples = source.test or source.train
+    if examples.groups is None:
+        return None
+    rows = range(len(examples.texts)) if examples.rows is None else examples.rows.tolist()
+    group_of = dict(zip(rows, examples.groups, strict=True))
+    return tuple(group_of[row] for row in test.rows.tolist())
 
 
 def _split_off_missing(splits: dict[str, Split], *, seed: int) -> None:

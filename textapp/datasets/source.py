@@ -15,11 +15,13 @@ class Examples:
         texts: N strings; "" where the text is missing.
         labels: N strings; "" where the label is missing.
         rows: int64 array of shape (N,), 0-based positions in the file; None for 0 to N - 1.
+        groups: N strings to report the accuracy by, such as where each text comes from; None for none.
     """
 
     texts: list[str]
     labels: list[str]
     rows: np.ndarray | None = None
+    groups: list[str] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
+
 from textapp.config import DataConfig
 from textapp.datasets.columns import cells_to_strings, check_columns, choose_columns
 from textapp.datasets.source import Examples, Source
 from textapp.datasets.tables import READERS, read_table
+from textapp.errors import UserError
 
 
 def user_file(config: DataConfig) -> Source:
@@ -32,6 +35,7 @@ def user_file(config: DataConfig) -> Source:
         examples[role] = Examples(
             texts=cells_to_strings(frame[text_column], paths[role]),
             labels=cells_to_strings(frame[label_column], paths[role]),
+            groups=_groups(frame, paths[role], config.slice_column),
         )
 
     guesses = [
@@ -55,6 +59,15 @@ def user_file(config: DataConfig) -> Source:
         },
         notes=(f"Guessed {' and '.join(guesses)}.",) if guesses else (),
     )
+
+
+def _groups(frame: pd.DataFrame, path: Path, slice_column: str | None) -> list[str] | None:
+    """Return the column to report accuracy by: the user's, or one that is called "source"."""
+    if slice_column is None:
+        return cells_to_strings(frame["source"], path) if "source" in frame.columns else None
+    if slice_column not in frame.columns:
+        raise UserError(f"{path} has no column {slice_column!r}; choose from {list(frame.columns)}")
+    return cells_to_strings(frame[slice_column], path)
 
 
 def folder_name(path: Path) -> str:

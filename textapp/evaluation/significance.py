@@ -1,23 +1,36 @@
-"""Whether one classifier is better than another by more than chance, and the sentence that says so."""
+"""Whether classifiers differ by more than chance.
+
+Every test here compares fitted models on these test texts, not the methods behind them: another seed or
+training set may give other models (Dietterich 1998, "Approximate statistical tests for comparing supervised
+classification learning algorithms").
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 from scipy import stats
 
-# A smaller p-value is called more than chance.
-SIGNIFICANCE_LEVEL = 0.05
+from textapp.evaluation import wording
+from textapp.evaluation.bootstrap import measured, paired_difference, resampled
+from textapp.evaluation.metrics import answer_measure, checked, ranking_measure
+from textapp.evaluation.wording import SIGNIFICANCE_LEVEL
+
+# How likely a test is to show the smallest difference that it is said to be able to show.
+POWER = 0.8
+# From so many texts on that only one of two gets right, McNemar's test goes by the chi-squared distribution.
+EXACT_BELOW = 25
 
 
 def paired_test(labels: np.ndarray, predictions_a: np.ndarray, predictions_b: np.ndarray) -> dict:
-    """Runs McNemar's exact test on two classifiers' answers to the same texts.
+    """Runs McNemar's test on two classifiers' answers to the same texts.
 
     The test looks only at the texts that exactly one of the two gets right: were they equally good, each
-    such text would be a fair coin. It compares these two fitted models on these rows, not the methods behind
-    them: another seed or training set may give other models (Dietterich 1998, "Approximate statistical tests
-    for comparing supervised classification learning algorithms").
+    such text would be a fair coin. Below `EXACT_BELOW` of them the coins are counted exactly; from there on
+    it is the chi-squared test with continuity correction (Edwards 1948).
 
     Args:
         labels: true classes, int array of shape (N,).
@@ -25,65 +38,228 @@ def paired_test(labels: np.ndarray, predictions_a: np.ndarray, predictions_b: np
         predictions_b: the other model's, int array of shape (N,).
 
     Returns:
-        `only_a_right` and `only_b_right`, counts of texts; `p_value`, two-sided; `difference`, accuracy of a
-        less that of b.
+        `difference`, accuracy of a less that of b; `only_a_right` and `only_b_right`, counts of texts;
+        `test`, "exact" or "chi-squared"; `p_value`, two-sided.
 
     Raises:
         ValueError: if the arrays are empty or their shapes differ.
     """
     labels = np.asarray(labels)
-    a_right, b_right = _right(labels, predictions_a, name="a"), _right(labels, predictions_b, name="b")
-    only_a, only_b = int((a_right & ~b_right).sum()), int((b_right & ~a_right).sum())
+    only_a, only_b = count_discordant(labels, predictions_a, predictions_b, names=("a", "b"))
     discordant = only_a + only_b
-    # binomtest refuses zero tosses; two models that are right on the same texts show no difference at all.
-    p_value = float(stats.binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0
+    exact = discordant < EXACT_BELOW
+    if not discordant:
+        p_value = 1.0  # binomtest refuses zero tosses; models right on the same texts show no difference
+    elif exact:
+        p_value = stats.binomtest(only_a, discordant, 0.5).pvalue
+    else:
+        p_value = stats.chi2.sf(max(abs(only_a - only_b) - 1, 0) ** 2 / discordant, df=1)
     return {
+        "difference": (only_a - only_b) / len(labels),
         "only_a_right": only_a,
         "only_b_right": only_b,
-        "p_value": p_value,
-        "difference": (only_a - only_b) / len(labels),
+        "test": "exact" if exact else "chi-squared",
+        "p_value": float(p_value),
     }
 
 
-def verdict(labels: np.ndarray, predictions: Mapping[str, np.ndarray]) -> dict:
-    """Names the most accurate classifier and says whether its lead over the next is more than chance.
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Returns p-values corrected for how many there are, in the order given.
 
-    The best is picked on the same rows that the test runs on, so the p-value flatters the lead a little
-    where many classifiers lie close together; see `paired_test` for what it compares (Dietterich 1998).
+    Whatever the truth, the chance that any of them falls below 0.05 without a difference stays below 0.05
+    (Holm 1979, "A simple sequentially rejective multiple test procedure").
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    raised = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    corrected = np.empty_like(values)
+    corrected[order] = np.minimum(raised, 1)
+    return corrected.tolist()
+
+
+def smallest_difference(n: int, discordance: float) -> float | None:
+    """Returns the smallest accuracy difference that McNemar's test shows on so many texts, at 80 % power.
+
+    It is d in Connor's formula for the number of pairs, n = ((z_a sqrt(q) + z_b sqrt(q - d^2)) / d)^2, with q
+    the discordance, z_a for 0.05 two-sided and z_b for a power of 0.8 (Connor 1987, "Sample size for testing
+    differences in proportions for the paired-sample design", Biometrics 43, page 209). Two models cannot
+    differ by more than their discordance: where d comes out larger, q is taken as d.
+
+    Args:
+        n: the number of texts.
+        discordance: the share of texts that exactly one of the two models gets right.
+
+    Returns:
+        A difference of accuracies, 0 to 1; None where not even the largest could be shown.
+    """
+    z_a, z_b = stats.norm.isf(SIGNIFICANCE_LEVEL / 2), stats.norm.isf(1 - POWER)
+    if n <= z_a**2:
+        return None
+    # The formula is a quadratic equation for d / sqrt(q), which does not depend on q.
+    root = (z_a * math.sqrt(n) + z_b * math.sqrt(n - z_a**2 + z_b**2)) / (n + z_b**2)
+    return float(root * math.sqrt(max(discordance, root**2)))
+
+
+def compare_all(
+    labels: np.ndarray, probabilities_by_name: Mapping[str, np.ndarray], *, seed: int = 0, resamples: int = 1000
+) -> dict | None:
+    """Compares every two classifiers: McNemar's test, and the paired bootstrap for macro-F1 and ROC-AUC.
+
+    P-values are corrected over the pairs, for each of the three measures by itself (see `holm`). A bootstrap
+    p-value cannot fall below 2 / (resamples + 1), so many pairs take more resamples than 1,000.
 
     Args:
         labels: true classes, int array of shape (N,).
-        predictions: for each classifier's name its predicted classes, int array of shape (N,).
+        probabilities_by_name: for each classifier's name a float array of shape (N, C).
+        seed: for the bootstrap; all models are measured on the same resamples.
+        resamples: how many.
 
     Returns:
-        `best` and `runner_up`, names, the one given first where accuracies are equal; `p_value` between the
-        two; `sentence`, plain words. `runner_up` and `p_value` are None where there is one classifier only.
+        `pairs`, in the order given, each {`a`, `b`, what `paired_test` returns, `p_value_holm`,
+        `smallest_difference`, `macro_f1` and `roc_auc`: {`difference`, `interval`, `p_value`, `p_value_holm`}
+        or None where undefined, `verdict`: a sentence}; `method`, how, in a sentence; `smallest_difference`
+        between the two most accurate. None where there are fewer than two classifiers.
 
     Raises:
-        ValueError: if there is no classifier, or an array does not fit the labels.
+        ValueError: if shapes or ranges do not fit each other.
     """
-    if not predictions:
-        raise ValueError("predictions is empty; a verdict takes at least one classifier")
+    if len(probabilities_by_name) < 2:
+        return None
+    probabilities = {name: checked(labels, given)[1] for name, given in probabilities_by_name.items()}
+    shapes = sorted({given.shape for given in probabilities.values()})
+    if len(shapes) > 1:
+        raise ValueError(f"probabilities have the shapes {shapes}; all classifiers answer with the same classes")
     labels = np.asarray(labels)
-    right = {name: int(_right(labels, array, name=name).sum()) for name, array in predictions.items()}
-    ranking = sorted(right, key=right.get, reverse=True)  # stable: the first given wins a tie
-    best, texts = ranking[0], f"{len(labels):,} test text{'s' if len(labels) != 1 else ''}"
-    accuracy = f"{right[best] / len(labels):.3f}"
-    if len(ranking) == 1:
-        sentence = f"Only {best} was tested, accuracy {accuracy} on the {texts}: nothing to compare it with."
-        return {"best": best, "runner_up": None, "p_value": None, "sentence": sentence}
-    test = paired_test(labels, predictions[best], predictions[ranking[1]])
-    leaders = [name for name in ranking if right[name] == right[best]]
-    if len(leaders) > 1:
-        names = f"{', '.join(leaders[:-1])} and {leaders[-1]}"
-        sentence = f"Best on the {texts}: {names}, each with accuracy {accuracy}: no difference shown."
+    predictions = {name: given.argmax(axis=1) for name, given in probabilities.items()}
+    pairs = accuracy_pairs(labels, predictions)
+    for pair in pairs:
+        discordance = (pair["only_a_right"] + pair["only_b_right"]) / len(labels)
+        pair["smallest_difference"] = smallest_difference(len(labels), discordance)
+    _add_bootstrap(pairs, labels, probabilities, seed=seed, resamples=resamples)
+    for pair in pairs:
+        pair["verdict"] = wording.pair_verdict(pair, n=len(labels), corrected=len(pairs) > 1)
+    best, second = sorted(predictions, key=lambda name: (predictions[name] == labels).sum(), reverse=True)[:2]
+    return {
+        "pairs": pairs,
+        "method": f"McNemar's test on the same {wording.texts(len(labels))} (exact where fewer than {EXACT_BELOW} "
+        f"texts decide, else chi-squared with continuity correction); macro-F1 and ROC-AUC by {resamples:,} paired "
+        "bootstrap resamples; p-values corrected by Holm over the pairs. It compares these trained models, not the "
+        "methods behind them: another seed may differ.",
+        "smallest_difference": pair_of(pairs, best, second)["smallest_difference"],
+    }
+
+
+def seed_spread(labels: np.ndarray, predictions_by_seed: Sequence[np.ndarray]) -> dict:
+    """Tells the spread over seeds from the noise of a test set of this size.
+
+    The seeds share the test texts, so the standard error of an accuracy, which a different test set would
+    bring, is none of their spread. Whether they differ by more than the texts on which they disagree can
+    explain is Cochran's Q test, McNemar's for more than two (Cochran 1950, "The comparison of percentages in
+    matched samples").
+
+    Args:
+        labels: true classes, int array of shape (N,).
+        predictions_by_seed: for each seed the predicted classes of one model, int array of shape (N,).
+
+    Returns:
+        `accuracies`; `mean`; `standard_deviation` over the seeds (S - 1 in the denominator);
+        `test_set_standard_error` of the mean accuracy as a share of N texts; `p_value` of Cochran's Q;
+        `sentence`. The standard deviation and the p-value are None where there is one seed.
+
+    Raises:
+        ValueError: if there is no seed, or an array does not fit the labels.
+    """
+    if not len(predictions_by_seed):
+        raise ValueError("predictions_by_seed is empty; a spread takes at least one seed")
+    labels = np.asarray(labels)
+    right = np.array(
+        [is_right(labels, given, name=f"seed {i}") for i, given in enumerate(predictions_by_seed)]
+    )  # (S, N)
+    accuracies = right.mean(axis=1)
+    mean = float(accuracies.mean())
+    error = math.sqrt(mean * (1 - mean) / len(labels))
+    spread = float(accuracies.std(ddof=1)) if len(right) > 1 else None
+    p_value = _cochran(right) if len(right) > 1 else None
+    noise = f"another {wording.texts(len(labels))} would move it by {error:.4f} (standard error)"
+    if spread is None:
+        sentence = f"One seed only, accuracy {mean:.3f}; {noise}."
     else:
-        lead = f"Its lead of {_points(test['difference'])} over {ranking[1]}"
-        sentence = f"Best on the {texts}: {best}, accuracy {accuracy}. {lead} {_chance(test['p_value'])}"
-    return {"best": best, "runner_up": ranking[1], "p_value": test["p_value"], "sentence": sentence}
+        difference = "differ by more than chance" if p_value < SIGNIFICANCE_LEVEL else "show no difference"
+        sentence = (
+            f"Over {len(right)} seeds the accuracy is {mean:.3f} with a standard deviation of {spread:.4f}; {noise}. "
+            f"On these texts the seeds {difference} (Cochran's Q, {wording.p_value(p_value)})."
+        )
+    return {
+        "accuracies": accuracies.tolist(),
+        "mean": mean,
+        "standard_deviation": spread,
+        "test_set_standard_error": error,
+        "p_value": p_value,
+        "sentence": sentence,
+    }
 
 
-def _right(labels: np.ndarray, predictions: np.ndarray, *, name: str) -> np.ndarray:
+def accuracy_pairs(labels: np.ndarray, predictions: Mapping[str, np.ndarray]) -> list[dict]:
+    """Returns `paired_test` of every two classifiers, with their names and corrected p-values."""
+    pairs = [
+        {"a": a, "b": b, **paired_test(labels, predictions[a], predictions[b])} for a, b in combinations(predictions, 2)
+    ]
+    for pair, corrected in zip(pairs, holm([pair["p_value"] for pair in pairs]), strict=True):
+        pair["p_value_holm"] = corrected
+    return pairs
+
+
+def _add_bootstrap(
+    pairs: list[dict], labels: np.ndarray, probabilities: Mapping[str, np.ndarray], *, seed: int, resamples: int
+) -> None:
+    """Adds `macro_f1` and `roc_auc` to the pairs; labels are (N,), probabilities (N, C) for each name."""
+    parts = [
+        (name, part)
+        for name, given in probabilities.items()
+        for part in (
+            answer_measure(labels, given.argmax(axis=1), classes=given.shape[1]),
+            ranking_measure(labels, given),
+        )
+    ]
+
+    def measure(counts: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+        return {(name, metric): values for name, part in parts for metric, values in part(counts).items()}
+
+    points, samples = measured(measure, len(labels)), resampled(measure, len(labels), seed=seed, resamples=resamples)
+    for metric in ("macro_f1", "roc_auc"):
+        for pair in pairs:
+            a, b = (pair["a"], metric), (pair["b"], metric)
+            pair[metric] = paired_difference(points[a], points[b], samples[a], samples[b])
+        defined = [pair[metric] for pair in pairs if pair[metric]]
+        for result, corrected in zip(defined, holm([result["p_value"] for result in defined]), strict=True):
+            result["p_value_holm"] = corrected
+
+
+def pair_of(pairs: list[dict], a: str, b: str) -> dict:
+    """Returns the pair of two classifiers, whichever of them it names first."""
+    return next(pair for pair in pairs if {pair["a"], pair["b"]} == {a, b})
+
+
+def _cochran(right: np.ndarray) -> float:
+    """Returns the p-value of Cochran's Q for a bool array of shape (seeds, N)."""
+    seeds, (columns, rows) = len(right), (right.sum(axis=1), right.sum(axis=0))
+    discordance = seeds * rows.sum() - (rows**2).sum()
+    if not discordance:
+        return 1.0
+    q = (seeds - 1) * (seeds * (columns**2).sum() - columns.sum() ** 2) / discordance
+    return float(stats.chi2.sf(q, df=seeds - 1))
+
+
+def count_discordant(
+    labels: np.ndarray, predictions_a: np.ndarray, predictions_b: np.ndarray, *, names: tuple[str, str]
+) -> tuple[int, int]:
+    """Returns how many texts only the first and only the second gets right."""
+    a_right = is_right(labels, predictions_a, name=names[0])
+    b_right = is_right(labels, predictions_b, name=names[1])
+    return int((a_right & ~b_right).sum()), int((b_right & ~a_right).sum())
+
+
+def is_right(labels: np.ndarray, predictions: np.ndarray, *, name: str) -> np.ndarray:
     """Returns where the predictions are right, bool array of shape (N,)."""
     predictions = np.asarray(predictions)
     if labels.ndim != 1 or not len(labels):
@@ -91,19 +267,3 @@ def _right(labels: np.ndarray, predictions: np.ndarray, *, name: str) -> np.ndar
     if predictions.shape != labels.shape:
         raise ValueError(f"predictions of {name} have shape {predictions.shape}; the labels ask for {labels.shape}")
     return predictions == labels
-
-
-def _points(difference: float) -> str:
-    """Returns a difference of accuracies in percentage points, two decimals where one would hide it."""
-    points = 100 * difference
-    number = f"{points:.1f}" if points >= 0.1 else f"{points:.2g}"
-    return f"{number} points"
-
-
-def _chance(p_value: float) -> str:
-    """Returns the end of the sentence that starts with the lead."""
-    digits = 2 if p_value >= 0.1 else 3
-    p = f"p = {p_value:.{digits}f}" if p_value >= 0.0005 else "p < 0.001"
-    if p_value < SIGNIFICANCE_LEVEL:
-        return f"is more than chance (McNemar, exact, {p})."
-    return f"is not more than chance could give (McNemar, exact, {p}): no difference shown."

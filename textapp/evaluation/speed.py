@@ -8,62 +8,66 @@ from itertools import cycle, islice
 
 import numpy as np
 
-BATCH_SIZE = 64
+LATENCY_BATCHES = (1, 32)
+RATE_BATCH = 64
+PERCENTILES = (50, 95, 99)
 
 
 def prediction_speed(
     predict: Callable[[list[str]], object],
     texts: Sequence[str],
     *,
-    single_texts: int = 30,
-    batches: int = 5,
-    seconds: float = 3.0,
+    calls: int = 100,
+    seconds: float = 4.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict:
-    """Times a prediction function at batch 1 and at batch 64.
+    """Times a prediction function at batch 1, 32 and 64.
 
-    Each call is made once untimed before it is timed, so that compiling for a new length does not count. The
-    median of the timed calls is taken.
+    Each call is made once untimed before it is timed, so that compiling for a new length does not count.
 
     Args:
         predict: takes a list of texts and returns when the answers are there.
         texts: real texts, since time depends on their length; used over and over where they are too few.
-        single_texts: how many texts to time one by one.
-        batches: how many batches of 64 to time.
+        calls: how many to time at most at each size.
         seconds: about how long all of it may take; a slow model gets fewer calls, though never less than one
             untimed and one timed call at each size.
         clock: returns seconds.
 
     Returns:
-        `milliseconds_per_text_batch_1` and `texts_per_second_batch_64`, floats.
+        `latency`, [{`batch_size`, `calls`, `milliseconds_p50`, `milliseconds_p95`, `milliseconds_p99`}] of whole
+        batches of 1 and 32; `milliseconds_per_text_batch_1` and `texts_per_second_batch_64`, medians.
 
     Raises:
-        ValueError: if there are no texts, or a count is below 1.
+        ValueError: if there are no texts, or calls is below 1.
     """
     if not len(texts):
         raise ValueError("texts is empty; timing takes at least one text")
-    if single_texts < 1 or batches < 1:
-        raise ValueError(f"single_texts is {single_texts} and batches is {batches}; both must be at least 1")
-    endless = cycle(texts)
-    singles = [[text] for text in islice(endless, single_texts)]
-    endless = cycle(texts)
-    many = [list(islice(endless, BATCH_SIZE)) for _ in range(batches)]
-    per_text = _median_seconds(predict, singles, seconds=seconds / 2, clock=clock)
-    per_batch = _median_seconds(predict, many, seconds=seconds / 2, clock=clock)
+    if calls < 1:
+        raise ValueError(f"calls is {calls}; it must be at least 1")
+    times = {}
+    for size in (*LATENCY_BATCHES, RATE_BATCH):
+        endless = cycle(texts)
+        batches = [list(islice(endless, size)) for _ in range(calls)]
+        times[size] = _seconds(predict, batches, seconds=seconds / 3, clock=clock)
     return {
-        "milliseconds_per_text_batch_1": 1000 * per_text,
-        "texts_per_second_batch_64": BATCH_SIZE / per_batch,
+        "latency": [
+            {"batch_size": size, "calls": len(times[size])}
+            | {f"milliseconds_p{p}": 1000 * float(np.percentile(times[size], p)) for p in PERCENTILES}
+            for size in LATENCY_BATCHES
+        ],
+        "milliseconds_per_text_batch_1": 1000 * float(np.median(times[1])),
+        "texts_per_second_batch_64": RATE_BATCH / float(np.median(times[RATE_BATCH])),
     }
 
 
-def _median_seconds(
+def _seconds(
     predict: Callable[[list[str]], object],
     calls: list[list[str]],
     *,
     seconds: float,
     clock: Callable[[], float],
-) -> float:
-    """Returns the median time of a call: half of the time goes to warm up, half to measure what is warm."""
+) -> list[float]:
+    """Returns the time of each timed call: half of the seconds go to warm up, half to measure what is warm."""
     start = clock()
     warm = []
     for texts in calls:
@@ -76,8 +80,8 @@ def _median_seconds(
     for texts in islice(cycle(warm), len(calls)):
         before = clock()
         predict(texts)
-        durations.append(clock() - before)
+        # A clock too coarse to see the call must not lead to a division by zero.
+        durations.append(max(clock() - before, 1e-9))
         if clock() - start > seconds / 2:
             break
-    # A clock too coarse to see the call must not lead to a division by zero.
-    return max(float(np.median(durations)), 1e-9)
+    return durations

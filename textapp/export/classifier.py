@@ -9,9 +9,9 @@ import keras
 import tensorflow as tf
 
 from textapp.export.cleaning_ops import CleaningOps
+from textapp.models.classifier import Classifier
 from textapp.models.linear import NGRAMS_FILE, NgramClassifier
 from textapp.models.network import VOCABULARY_FILE, NetworkClassifier
-from textapp.text.cleaning import Cleaning
 from textapp.text.vocabulary import PADDING_ID, UNKNOWN_ID
 
 TEXTS = tf.TensorSpec([None], tf.string, name="text")
@@ -21,16 +21,16 @@ class ClassifierModule(tf.Module):
     """Raw strings to label, score and probabilities. Everything that lives in tables is an attribute.
 
     Args:
-        cleaning: the trained model's.
-        label_names: C names.
+        model: the trained model.
         lines: a file of the model's folder; a line's number is the id of the n-gram or token on it.
         unknown: the id of everything else.
     """
 
-    def __init__(self, cleaning: Cleaning, label_names: tuple[str, ...], *, lines: Path, unknown: int):
+    def __init__(self, model: Classifier, *, lines: Path, unknown: int):
         super().__init__()
-        self.cleaning = CleaningOps(cleaning)
-        self.label_names = tf.constant(label_names)
+        self.cleaning = CleaningOps(model.cleaning)
+        self.label_names = tf.constant(model.label_names)
+        self.temperature = model.temperature
         # The file becomes an asset of the SavedModel, so the folder can be moved.
         self.table = tf.lookup.StaticHashTable(
             tf.lookup.TextFileInitializer(
@@ -49,7 +49,7 @@ class ClassifierModule(tf.Module):
 
     @tf.function(input_signature=[TEXTS])
     def serving_default(self, text):
-        probabilities = tf.nn.softmax(tf.cast(self.logits(text), tf.float32))
+        probabilities = tf.nn.softmax(tf.cast(self.logits(text), tf.float32) / self.temperature)
         return {
             "label": tf.gather(self.label_names, tf.argmax(probabilities, axis=1)),
             "score": tf.reduce_max(probabilities, axis=1),
@@ -65,7 +65,7 @@ class NgramModule(ClassifierModule):
     """`NgramClassifier` again: count the n-grams, weight them, add up."""
 
     def __init__(self, model: NgramClassifier, folder: Path):
-        super().__init__(model.cleaning, model.label_names, lines=folder / NGRAMS_FILE, unknown=-1)
+        super().__init__(model, lines=folder / NGRAMS_FILE, unknown=-1)
         weights, bias = model.class_weights_and_bias
         self.weights = tf.Variable(weights, dtype=tf.float32, trainable=False)
         self.bias = tf.Variable(bias, dtype=tf.float32, trainable=False)
@@ -121,7 +121,7 @@ class NetworkModule(ClassifierModule):
     """`NetworkClassifier` again: look the tokens up, cut and pad, ask the network."""
 
     def __init__(self, model: NetworkClassifier, folder: Path):
-        super().__init__(model.cleaning, model.label_names, lines=folder / VOCABULARY_FILE, unknown=UNKNOWN_ID)
+        super().__init__(model, lines=folder / VOCABULARY_FILE, unknown=UNKNOWN_ID)
         self.sequence_length = model.sequence_length
         self.network = model.network
         for layer in self.network._flatten_layers():

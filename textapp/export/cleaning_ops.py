@@ -20,6 +20,7 @@ class CleaningOps(tf.Module):
     def __init__(self, settings: Cleaning):
         super().__init__(name="cleaning")
         self._rules = settings.rules
+        self._lowercase = settings.lowercase
         self._pattern = settings.pattern
         words = tf.constant(settings.stopwords or ("",))  # a table may not be empty, and no token is ""
         # An attribute, since a SavedModel only keeps the tables that hang on it.
@@ -39,8 +40,9 @@ class CleaningOps(tf.Module):
         texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
         for pattern, replacement in self._rules:
             texts = tf.strings.regex_replace(texts, pattern, replacement)
-        # ASCII on its own first: the other asks the machine's language, and Turkish makes "I" a "ı".
-        texts = tf.strings.lower(tf.strings.lower(texts), encoding="utf-8")
+        if self._lowercase:
+            # ASCII on its own first: the other asks the machine's language, and Turkish makes "I" a "ı".
+            texts = tf.strings.lower(tf.strings.lower(texts), encoding="utf-8")
         texts = tf.strings.regex_replace(texts, _MARK, " ")
         marked = tf.strings.regex_replace(texts, self._pattern, rf"{_MARK}\0{_MARK}")
         tokens = tf.strings.split(marked, _MARK)[:, 1::2]

@@ -52,7 +52,8 @@ def export_onnx(folder: Path, target: Path) -> None:
     for layer in model.network._flatten_layers():
         if isinstance(layer, keras.layers.LSTM):
             layer.use_cudnn = False
-    probabilities = keras.layers.Softmax(dtype="float32", name="softmax")(model.network.output)
+    logits = keras.layers.Rescaling(1 / model.temperature, dtype="float32", name="temperature")(model.network.output)
+    probabilities = keras.layers.Softmax(dtype="float32", name="softmax")(logits)
     with whole(target) as unfinished:
         unfinished.mkdir()
         network = keras.Model(model.network.input, {"probabilities": probabilities})

@@ -26,6 +26,8 @@ class Classifier(abc.ABC):
         cleaning: texts to tokens.
         seed: for everything that is random.
         class_weight: None, or "balanced" to let rare classes count as much as frequent ones.
+        temperature: what the logits are divided by before softmax, fitted on validation texts once the model is
+            trained; above 1 for a model that is too sure of itself (Guo et al. 2017).
         kind: "dummy", "linear" or "network": where the model stands in the report.
         exports: whether it becomes a SavedModel.
         quantizes: whether `quantized` can make it smaller.
@@ -39,6 +41,7 @@ class Classifier(abc.ABC):
     cleaning: Cleaning
     seed: int = 0
     class_weight: str | None = None
+    temperature: float = 1.0
 
     @abc.abstractmethod
     def fit(self, train: Split, validation: Split, *, progress: Progress | None = None) -> list[dict[str, float]]:
@@ -116,8 +119,8 @@ class Classifier(abc.ABC):
         return (len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
+def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
     """Return the probabilities of logits of shape (N, C), in float32."""
-    logits = np.asarray(logits, np.float32)
+    logits = np.asarray(logits, np.float32) / np.float32(temperature)
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)

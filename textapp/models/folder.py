@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from textapp import json_files
 from textapp.errors import UserError
+from textapp.json_files import write_json
 
 FORMAT = 2  # of a model's folder
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON that a person can read."""
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def require_file(folder: Path, name: str) -> Path:
@@ -37,10 +33,7 @@ def read_json(path: Path) -> Any:
         UserError: it is missing or damaged.
     """
     require_file(path.parent, path.name)
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}") from error
+    return json_files.read_json(path)
 
 
 def option_names(model: type) -> list[str]:

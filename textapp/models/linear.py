@@ -95,7 +95,7 @@ class NgramClassifier(Classifier):
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         weights, bias = self._weights_and_bias
         logits = self.features(self._counter.transform(self._join(texts))) @ weights + bias
-        return softmax(log_expit(logits) if self.one_vs_rest else logits)
+        return softmax(log_expit(logits) if self.one_vs_rest else logits, self.temperature)
 
     @property
     def parameters(self) -> int:

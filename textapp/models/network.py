@@ -135,7 +135,7 @@ class NetworkClassifier(Classifier):
         return logits
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
-        return softmax(self.predict_logits(texts))
+        return softmax(self.predict_logits(texts), self.temperature)
 
     @property
     def parameters(self) -> int:

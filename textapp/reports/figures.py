@@ -7,7 +7,7 @@ MISSING = "–"
 
 def score(value: float | None) -> str:
     """Returns a score or a loss with three decimals: 0.912."""
-    return MISSING if value is None else f"{value:.3f}"
+    return MISSING if value is None else f"{value:.3f}".replace("-", "−")
 
 
 def interval(value: float | None, bounds: list[float] | None) -> str:
@@ -15,6 +15,57 @@ def interval(value: float | None, bounds: list[float] | None) -> str:
     if value is None or bounds is None:
         return score(value)
     return f"{score(value)} [{score(bounds[0])}, {score(bounds[1])}]"
+
+
+def percent(value: float | None) -> str:
+    """Returns a share in percent with one decimal: 12.3 %."""
+    return MISSING if value is None else f"{100 * value:.1f} %"
+
+
+def whole_percent(value: float) -> str:
+    """Returns a round share: 90 %."""
+    return f"{100 * value:.0f} %"
+
+
+def signed(value: float | None, decimals: int = 3) -> str:
+    """Returns a number with its sign, the minus as long as the plus: +0.031, −0.2."""
+    return MISSING if value is None else f"{value:+.{decimals}f}".replace("-", "−")
+
+
+def points(difference: float | None) -> str:
+    """Returns a difference of two shares in percentage points: +1.1, and with more digits where one hides it: +0.04."""
+    if difference is None:
+        return MISSING
+    return signed(100 * difference, 2 if 0 < abs(difference) < 0.00095 else 1)
+
+
+def points_interval(difference: float | None, bounds: list[float] | None) -> str:
+    """Returns a difference in points with its interval: +1.1 [+0.2, +2.0]."""
+    if difference is None or bounds is None:
+        return points(difference)
+    return f"{points(difference)} [{points(bounds[0])}, {points(bounds[1])}]"
+
+
+def p_value(value: float | None) -> str:
+    """Returns a p-value as it is quoted: 0.35, 0.023, <0.001."""
+    if value is None:
+        return MISSING
+    if value < 0.0005:
+        return "<0.001"
+    return f"{value:.{2 if value >= 0.0995 else 3}f}"
+
+
+def power(value: float | None) -> str:
+    """Returns a number of any size by its power of ten: 3.4e-7."""
+    if value is None:
+        return MISSING
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def count(value: int | None) -> str:
+    """Returns a count with its thousands apart: 12,345."""
+    return MISSING if value is None else f"{value:,}"
 
 
 def measure(value: float | None) -> str:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 
 from textapp.reports import sentences
-from textapp.reports.tables import Table, classifier_table, confusion_tables, generator_table
+from textapp.reports.tables import (
+    Table,
+    classifier_table,
+    confusion_tables,
+    generator_table,
+    pair_table,
+    worst_slice_table,
+)
 from textapp.reports.visible import visible
 
 # What Markdown acts on inside a line; addresses and @names would become links on GitHub. An underscore
 # inside a word and a bracket that closes no link do nothing and stay as they are, for those who read the
 # source.
 _ACTIVE = re.compile(r"[\\`*|~#$@]|(?<![^\W_])_|_(?![^\W_])|\](?=[\[(:])|:(?=//)|(?<=www)\.", re.IGNORECASE)
+
+WHOLE_REPORT = "[The whole report](index.html) has charts, errors and much more."
 
 
 def escape(text: str) -> str:
@@ -25,35 +35,49 @@ def escape(text: str) -> str:
 
 
 def to_markdown(report: dict) -> str:
-    """Returns the whole report, a `build_report` dict, as Markdown; the verdict is its last line."""
-    parts = [f"# Report: {escape(str(report['dataset']['name']))}", _section("Data and run", _facts(report))]
-    if report["classifiers"]:
-        table = classifier_table(report)
-        lines = [_table(table), sentences.HOW_MEASURED, _bullets(sentences.notes(report["classifiers"]))]
-        parts.append(_section(table.title, *lines))
-        matrices = [f"### {escape(matrix.title)}\n\n{_table(matrix)}" for matrix in confusion_tables(report)]
-        parts.append(_section("Confusion matrices", "Rows are true classes.", *matrices))
-    if report["generators"]:
-        table = generator_table(report)
-        lines = [_table(table), sentences.BITS_PER_BYTE, _bullets(sentences.notes(report["generators"]))]
-        parts.append(_section(table.title, *lines, *map(_samples, report["generators"])))
+    """Returns the short form of a report, a `build_report` dict, as Markdown; index.html has the rest."""
+    parts = [f"# Report: {escape(str(report['dataset']['name']))}", WHOLE_REPORT]
     if report["verdict"]:
-        # Starts with a word of ours, see `evaluation.significance`.
-        parts.append(_section("Verdict", escape(report["verdict"]["sentence"])))
+        parts.append(section("Verdict", bullets(report["verdict"]["sentences"])))
+    parts.append(section("Data and run", bullets(f"{name}: {value}" for name, value in sentences.facts(report))))
+    parts += _classifiers(report) if report["classifiers"] else []
+    if report["generators"]:
+        found = generator_table(report)
+        lines = [table(found), sentences.BITS_PER_BYTE, bullets(sentences.notes(report["generators"]))]
+        parts.append(section(found.title, *lines, *map(_samples, report["generators"])))
     return "\n\n".join(parts) + "\n"
 
 
-def _section(title: str, *blocks: str) -> str:
+def _classifiers(report: dict) -> list[str]:
+    """Returns the sections about classifiers."""
+    found = classifier_table(report, with_calibration=True)
+    lines = [table(found), sentences.HOW_MEASURED, bullets(sentences.notes(report["classifiers"]))]
+    parts = [section(found.title, *lines)]
+    if report["comparisons"]:
+        pairs = pair_table(report)
+        said = (sentences.smallest_difference(report["comparisons"]), sentences.how_compared(report["comparisons"]))
+        parts.append(section(pairs.title, table(pairs), bullets(filter(None, said))))
+    worst = worst_slice_table(report)
+    if worst.rows:
+        parts.append(section(worst.title, table(worst)))
+    matrices = [f"### {escape(matrix.title)}\n\n{table(matrix)}" for matrix in confusion_tables(report)]
+    return [*parts, section("Confusion matrices", "Rows are true classes.", *matrices)]
+
+
+def section(title: str, *blocks: str) -> str:
     """Returns a heading and those blocks that are not empty, a blank line between."""
     return "\n\n".join([f"## {title}", *filter(None, blocks)])
 
 
-def _facts(report: dict) -> str:
-    return "\n".join(f"- {name}: {escape(value)}" for name, value in sentences.facts(report))
-
-
-def _bullets(lines: list[str]) -> str:
+def bullets(lines: Iterable[str]) -> str:
+    """Returns a list of lines, each escaped."""
     return "\n".join(f"- {escape(line)}" for line in lines)
+
+
+def table(content: Table) -> str:
+    """Returns a table with its numbers to the right, each cell escaped."""
+    rule = "| --- |" + " ---: |" * (len(content.headers) - 1)
+    return "\n".join([_line(content.headers), rule, *map(_line, content.rows)])
 
 
 def _samples(generator: dict) -> str:
@@ -67,11 +91,6 @@ def _samples(generator: dict) -> str:
     head = f"### Continuations by {escape(generator['name'])}"
     lines = [_line(("Prompt", "Continuation", "Drawn with")), "| --- | --- | --- |", *map(_line, rows)]
     return head + "\n\n" + "\n".join(lines)
-
-
-def _table(table: Table) -> str:
-    rule = "| --- |" + " ---: |" * (len(table.headers) - 1)
-    return "\n".join([_line(table.headers), rule, *map(_line, table.rows)])
 
 
 def _line(cells: tuple[str, ...]) -> str:

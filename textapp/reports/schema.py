@@ -1,4 +1,4 @@
-"""What a report holds: the content of report.json, from which every page is drawn."""
+"""What a report holds: the content of report.json, from which every page is drawn; schema.json describes it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from pathlib import Path
 
 import numpy as np
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # The order of the rows: what is to be beaten stands first.
 KINDS = ("dummy", "linear", "network")
 RUN_KEYS = ("command", "seed", "versions", "device", "dataset")
 CLASSIFIER_KEYS = ("name", "kind", "metrics", "cost")
-METRIC_KEYS = (
+METRIC_KEYS = ("accuracy", "macro_f1", "log_loss", "confusion_matrix", "per_class", "n")
+# The numbers of `metrics` that may have an interval, in the order of the pages' columns.
+SCORES = (
     "accuracy",
-    "accuracy_interval",
+    "balanced_accuracy",
     "macro_f1",
+    "mcc",
+    "roc_auc",
+    "average_precision",
     "log_loss",
-    "confusion_matrix",
-    "per_class",
-    "n",
+    "brier",
+    "ece",
 )
 COST_KEYS = (
     "training_seconds",
@@ -32,38 +36,90 @@ COST_KEYS = (
 GENERATOR_KEYS = ("name", "bits_per_byte", "test_documents", "samples", "cost")
 GENERATOR_COST_KEYS = ("training_seconds", "parameters", "bytes_on_disk")
 
+# What a page may ask for although nobody measured it.
+RUN_DEFAULTS = {"config": None, "created": None, "runs": []}
+DATASET_DEFAULTS = {
+    "notes": [],
+    "fingerprint": None,
+    "licence": None,
+    "label_balance": None,
+    "lengths": None,
+    "duplicates_dropped": None,
+    "near_duplicates": None,
+}
+ROW_DEFAULTS = {"exported": True, "notes": [], "history": [], "export": None}
+CLASSIFIER_DEFAULTS = ROW_DEFAULTS | {
+    "calibration": None,
+    "abstention": None,
+    "errors": [],
+    "slices": [],
+    "worst_slice": None,
+    "robustness": [],
+    "seeds": None,
+}
+COST_DEFAULTS = {"peak_memory_bytes": None, "device": None, "latency": [], "texts_per_second": None}
+GENERATOR_DEFAULTS = ROW_DEFAULTS | {"bigram_bits_per_byte": None, "bigram_name": "bigram"}
+PART_DEFAULTS = {
+    "comparisons": None,
+    "disagreements": [],
+    "label_errors": [],
+    "explanations": None,
+    "ablation": None,
+}
+
 
 def build_report(
     run: Mapping,
     classifiers: Iterable[Mapping] = (),
     verdict: Mapping | None = None,
     generators: Iterable[Mapping] = (),
+    **parts: object,
 ) -> dict:
-    """Puts a run's facts and numbers together into the content of report.json.
+    """Puts a run's facts and numbers together into the content of report.json, which `schema.json` describes.
 
-    Keys that are not named here are kept as they are, in JSON and not on the pages. A number that is
-    unknown, or not finite, is null.
+    What is optional and missing becomes None or an empty list; the pages leave it out and say so. Keys that are
+    not named here or in schema.json are kept as they are, in JSON and not on the pages. A number that is unknown,
+    or not finite, is null.
 
     Args:
         run: `command`, `seed`, `versions` {package: version}, `device`, and `dataset`: {`name`, `sizes`
-            {split: texts}, optional `notes` [sentence], and other facts}.
-        classifiers: each a row: `name`; `kind`, one of `KINDS`; `metrics`, as `evaluation.metrics` gives
-            them; `cost`, the keys of `COST_KEYS`; optional `exported`, False if there is no SavedModel
-            (default True), and `notes` [sentence].
-        verdict: as `evaluation.significance.verdict` gives it; None where there is nothing to compare.
+            {split: texts}, and other facts}; optional `config` {option: value}, `created`, a date, and `runs`,
+            where rows of several runs are compared, [{`name`, `command`, `seed`, `versions`, `device`, `created`}].
+        classifiers: each a row: `name`; `kind`, one of `KINDS`; `metrics`, at least `METRIC_KEYS`; `cost`, at least
+            `COST_KEYS`; optional `exported`, False if there is no SavedModel (default True), `notes` [sentence], and
+            the keys of `CLASSIFIER_DEFAULTS`.
+        verdict: `sentence`, and optional `sentences`, one for each question; None where there is nothing to compare.
         generators: each `name`; `bits_per_byte`; `test_documents`, how many texts that rests on; `samples`,
             [{`prompt`, `text`, and the settings: `seed`, `temperature`, ...}]; `cost`, with
-            `GENERATOR_COST_KEYS`; optional `bigram_bits_per_byte` with `bigram_name`; optional `exported`
-            and `notes`.
+            `GENERATOR_COST_KEYS`; optional `bigram_bits_per_byte` with `bigram_name`, and the keys of
+            `ROW_DEFAULTS`.
+        parts: what lies between classifiers, each optional: the keys of `PART_DEFAULTS`.
 
     Returns:
-        A dict of plain Python values: `schema_version` (1), the keys of `run`, `classifiers` (ordered by
-        kind, then as given), `verdict`, `generators`.
+        A dict of plain Python values: `schema_version`, the keys of `run`, `classifiers` (ordered by kind, then as
+        given), `verdict`, `generators` and the keys of `PART_DEFAULTS`.
 
     Raises:
-        ValueError: if a key is missing, a kind is unknown, or a value cannot be written as JSON.
+        ValueError: if a key is missing, a kind or a part is unknown, or a value cannot be written as JSON.
     """
     classifiers, generators = list(classifiers), list(generators)
+    _check(run, classifiers, verdict, generators)
+    if unknown := sorted(set(parts) - set(PART_DEFAULTS)):
+        raise ValueError(f"unknown part {unknown[0]!r} of a report; choose from {sorted(PART_DEFAULTS)}")
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        **_filled(run, RUN_DEFAULTS),
+        "dataset": _filled(run["dataset"], DATASET_DEFAULTS),
+        "classifiers": [_full_classifier(row) for row in sorted(classifiers, key=_place)],
+        "verdict": None if verdict is None else {"sentences": [verdict["sentence"]], **verdict},
+        "generators": [_full(row, GENERATOR_DEFAULTS) for row in generators],
+        **_filled(parts, PART_DEFAULTS),
+    }
+    return _plain(content)
+
+
+def _check(run: Mapping, classifiers: list[Mapping], verdict: Mapping | None, generators: list[Mapping]) -> None:
+    """Raises ValueError where something is missing that no page can do without."""
     _require(run, RUN_KEYS, what="run")
     _require(run["dataset"], ("name", "sizes"), what="dataset")
     for row in classifiers:
@@ -79,14 +135,6 @@ def build_report(
             _require(sample, ("prompt", "text"), what=f"sample of {row['name']}")
     if verdict is not None:
         _require(verdict, ("sentence",), what="verdict")
-    content = {
-        "schema_version": SCHEMA_VERSION,
-        **run,
-        "classifiers": [_with_defaults(row) for row in sorted(classifiers, key=_place)],
-        "verdict": verdict,
-        "generators": [_with_defaults(row) for row in generators],
-    }
-    return _plain(content)
 
 
 def _place(row: Mapping) -> int:
@@ -94,9 +142,22 @@ def _place(row: Mapping) -> int:
     return KINDS.index(row["kind"])
 
 
-def _with_defaults(row: Mapping) -> dict:
-    """Returns the row with its optional keys filled in."""
-    return {"exported": True, "notes": [], **row}
+def _full(row: Mapping, defaults: Mapping) -> dict:
+    """Returns the row with its optional keys filled in where they are missing or None, those of its cost too."""
+    return {**_filled(row, defaults), "cost": _filled(row["cost"], COST_DEFAULTS)}
+
+
+def _filled(mapping: Mapping, defaults: Mapping) -> dict:
+    return {**defaults, **{key: value for key, value in mapping.items() if value is not None or key not in defaults}}
+
+
+def _full_classifier(row: Mapping) -> dict:
+    metrics = row["metrics"]
+    # Before there were intervals of other numbers, accuracy's stood alone; it keeps that name beside the new one.
+    intervals = {"accuracy": metrics.get("accuracy_interval"), **(metrics.get("intervals") or {})}
+    full = {**dict.fromkeys(SCORES), **metrics, "intervals": {**dict.fromkeys(SCORES), **intervals}}
+    full["accuracy_interval"] = full["intervals"]["accuracy"]
+    return {**_full(row, CLASSIFIER_DEFAULTS), "metrics": full}
 
 
 def _require(mapping: Mapping, keys: Iterable[str], *, what: str) -> None:

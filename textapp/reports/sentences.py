@@ -2,21 +2,98 @@
 
 from __future__ import annotations
 
+import json
+
+from textapp.reports import figures
+
 HOW_MEASURED = (
     "Intervals are 95 % percentile bootstrap over the test texts. Train s: seconds of training. "
     "ms per text: one text at a time. Texts per s: in batches of 64. Both are medians after warm-up."
 )
 BITS_PER_BYTE = "Bits per byte of the test texts: lower is better."
+WARM_UP = (
+    "Times are those of a warm model: the first call at each length is made once before and not counted. p50, p95 and "
+    "p99: half of the calls, 95 % and 99 % took at most so long. Cold start: importing, loading the SavedModel and the "
+    "first answer, in a new process."
+)
+SIGNATURES = (
+    ("Classifier, serving_default", "text: strings [N] → label: strings [N], score: float32 [N], probabilities: "
+     "float32 [N, classes]"),
+    ("Generator, serving_default", "prompt: strings [N] → text: strings [N]"),
+    ("Generator, generate", "prompt: strings [N], max_new_tokens, temperature, top_k, top_p, seed → text: strings [N]"),
+    ("Generator, score", "text: strings [N] → bits_per_byte: float32 [N], bytes: int64 [N]"),
+)  # fmt: skip
+MCNEMAR_CAUTION = (
+    "McNemar's test compares two fitted models on these test texts, not two methods: another seed or other training "
+    "texts may give other models (Dietterich 1998)."
+)
+SCORE_NAMES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro F1",
+    "mcc": "MCC",
+    "roc_auc": "ROC AUC",
+    "average_precision": "Average precision",
+    "log_loss": "Log loss",
+    "brier": "Brier",
+    "ece": "ECE",
+}
+SCORES_EXPLAINED = (
+    ("Accuracy", "share of texts whose most probable class is the true one."),
+    ("Balanced accuracy", "mean over the classes of the share found, so that a rare class counts as much as others."),
+    ("Macro F1", "mean over the classes of the harmonic mean of precision and recall."),
+    ("MCC", "Matthews correlation of true and predicted classes: 0 for guessing, 1 for no error."),
+    ("ROC AUC", "probability that a text of a class gets a higher probability of it than a text of another class."),
+    ("Average precision", "area below the curve of precision against recall, mean over the classes."),
+    ("Log loss", "mean of −ln(probability of the true class); lower is better, and sure errors cost most."),
+    ("Brier", "mean squared distance between probabilities and truth; lower is better."),
+    ("ECE", "expected calibration error, how far probabilities lie from the share right; lower is better."),
+)
 
 
 def facts(report: dict) -> list[tuple[str, str]]:
     """Returns what the run was as (name, value) pairs."""
     dataset = report["dataset"]
-    pairs = [("Dataset", str(dataset["name"])), ("Texts", _counts(dataset["sizes"]))]
+    pairs = [("Dataset", str(dataset["name"])), ("Texts", counts(dataset["sizes"]))]
     pairs += [("Note", note) for note in dataset.get("notes", ())]
-    pairs += [("Command", str(report["command"])), ("Seed", str(report["seed"]))]
-    pairs += [("Device", str(report["device"])), ("Versions", _versions(report["versions"]))]
-    return pairs
+    run = {"Command": report["command"], "Seed": report["seed"], "Device": report["device"]}
+    pairs += [(name, str(value)) for name, value in run.items() if value is not None]
+    return [*pairs, ("Versions", versions(report["versions"]))] if report["versions"] else pairs
+
+
+def smallest_difference(comparisons: dict) -> str:
+    """Returns what difference the test set can show; "" where that is unknown."""
+    smallest = comparisons.get("smallest_difference")
+    if smallest is None:
+        return ""
+    points = figures.points(smallest).removeprefix("+")
+    return f"The smallest difference in accuracy that this test set can show between the best two is {points} points."
+
+
+def how_compared(comparisons: dict) -> str:
+    """Returns the method's own sentences, and the caution unless they hold it."""
+    method = comparisons.get("method") or ""
+    return method if "another seed" in method else f"{method} {MCNEMAR_CAUTION}".strip()
+
+
+def how_to_ask(path: str, needs: list[str], *, generates: bool) -> list[str]:
+    """Returns lines of Python that load a SavedModel and ask it.
+
+    Args:
+        path: of the SavedModel's version.
+        needs: packages to import, TensorFlow first.
+        generates: whether it is a generator's.
+    """
+    others = [package for package in needs if package != "tensorflow" and package.isidentifier()]
+    call = 'write(prompt=tf.constant(["The"]))' if generates else 'classify(text=tf.constant(["A text."]))'
+    name, quoted = call.partition("(")[0], json.dumps(path, ensure_ascii=False)
+    return [
+        "import tensorflow as tf",
+        *(f"import {package}  # registers ops that the SavedModel needs" for package in others),
+        "",
+        f'{name} = tf.saved_model.load({quoted}).signatures["serving_default"]',
+        f"print({call})",
+    ]
 
 
 def notes(rows: list[dict]) -> list[str]:
@@ -39,12 +116,13 @@ def settings(sample: dict) -> str:
     return ", ".join(f"{name} {value}" for name, value in sample.items() if name not in ("prompt", "text"))
 
 
-def _counts(counts: dict | int) -> str:
+def counts(sizes: dict | int) -> str:
     """Returns 20,000 train, 2,500 test; a bare number as it is."""
-    if not isinstance(counts, dict):
-        return f"{counts:,}"
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    if not isinstance(sizes, dict):
+        return f"{sizes:,}"
+    return ", ".join(f"{size:,} {name}" for name, size in sizes.items())
 
 
-def _versions(versions: dict) -> str:
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
+def versions(found: dict) -> str:
+    """Returns python 3.11.2, numpy 2.4."""
+    return ", ".join(f"{name} {version}" for name, version in found.items())

@@ -22,35 +22,77 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-def classifier_table(report: dict) -> Table:
-    """Returns one row a classifier: how good it is and what it costs."""
+def classifier_table(report: dict, *, with_calibration: bool = False) -> Table:
+    """Returns one row a classifier: how good it is and what it costs.
+
+    Args:
+        report: a `build_report` dict.
+        with_calibration: whether there is a column of the calibration error, where anything of it is known.
+    """
+    rows = report["classifiers"]
+    with_calibration = with_calibration and any(row["metrics"]["ece"] is not None for row in rows)
     headers = (
         "Classifier",
         "Accuracy [95 % interval]",
         "Macro F1",
         "Log loss",
+        *(("ECE",) if with_calibration else ()),
         "Train s",
         "Params",
         "Size",
         "ms per text",
         "Texts per s",
     )
-    return Table("Classifiers", headers, tuple(_classifier_row(row) for row in report["classifiers"]))
+    return Table("Classifiers", headers, tuple(_classifier_row(row, with_calibration=with_calibration) for row in rows))
 
 
-def _classifier_row(row: dict) -> tuple[str, ...]:
+def _classifier_row(row: dict, *, with_calibration: bool) -> tuple[str, ...]:
     metrics, cost = row["metrics"], row["cost"]
     return (
         row["name"],
-        figures.interval(metrics["accuracy"], metrics["accuracy_interval"]),
+        figures.interval(metrics["accuracy"], metrics["intervals"]["accuracy"]),
         figures.score(metrics["macro_f1"]),
         figures.score(metrics["log_loss"]),
+        *((figures.score(metrics["ece"]),) if with_calibration else ()),
         figures.measure(cost["training_seconds"]),
         figures.quantity(cost["parameters"]),
         figures.size(cost["bytes_on_disk"]),
         figures.measure(cost["milliseconds_per_text_batch_1"]),
         figures.measure(cost["texts_per_second_batch_64"]),
     )
+
+
+def pair_table(report: dict) -> Table:
+    """Returns one row a pair of classifiers: by how much they differ and whether that is more than chance."""
+    headers = ("Pair", "Difference, points", "Only first right", "Only second right", "p, McNemar", "p, Holm")
+    rows = [
+        (
+            f"{pair['a']} − {pair['b']}",
+            figures.points(pair["difference"]),
+            figures.count(pair["only_a_right"]),
+            figures.count(pair["only_b_right"]),
+            figures.p_value(pair["p_value"]),
+            figures.p_value(pair["p_value_holm"]),
+        )
+        for pair in report["comparisons"]["pairs"]
+    ]
+    return Table("Significance", headers, tuple(rows))
+
+
+def worst_slice_table(report: dict) -> Table:
+    """Returns one row a classifier that was measured on groups of texts: the group that it is worst on."""
+    headers = ("Classifier: worst group", "Texts", "Accuracy [95 % interval]", "To all other texts, points")
+    rows = [
+        (
+            f"{row['name']}: {worst['slice']}, {worst['group']}",
+            figures.count(worst["n"]),
+            figures.interval(worst["accuracy"], worst["interval"]),
+            figures.points(worst["difference"]),
+        )
+        for row in report["classifiers"]
+        if (worst := row["worst_slice"]) and row["kind"] != "dummy"
+    ]
+    return Table("Worst groups of texts", headers, tuple(rows))
 
 
 def confusion_tables(report: dict) -> list[Table]:

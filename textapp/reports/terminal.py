@@ -39,6 +39,8 @@ def print_report(report: dict, console: Console) -> None:
             _print_samples(generator, console)
         console.print()
     if report["verdict"]:
+        for sentence in report["verdict"]["sentences"][1:]:
+            console.print(_text(sentence))
         console.print(_text(report["verdict"]["sentence"], style="bold"))
 
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 LINE_BREAK = "⏎"
+ELLIPSIS = "…"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # str.splitlines knows more line ends than "\n"; a Markdown table and a terminal may know them, too.
 _LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -19,6 +20,16 @@ def visible(text: str) -> str:
     return "".join(REPLACEMENT if _hides(character) else character for character in text)
 
 
+def cut(text: str, length: int) -> str:
+    """Returns the text, or where it is longer its first `length` - 1 characters and an ellipsis."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + ELLIPSIS
+
+
 def _hides(character: str) -> bool:
     """Tells whether a character acts instead of showing: controls, lone surrogates, turns of direction."""
-    return unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTION
+    return unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTION or _is_no_character(character)
+
+
+def _is_no_character(character: str) -> bool:
+    """Tells the 66 code points that Unicode gives to no character; XML, and so SVG, forbids some of them."""
+    return ord(character) & 0xFFFE == 0xFFFE or "\ufdd0" <= character <= "\ufdef"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -20,37 +20,44 @@ from nltk.tokenize import RegexpTokenizer
 
 from textapp.errors import UserError
 
-FORMAT = 1  # of cleaning.json
+FORMAT = 2  # of cleaning.json
 STOPWORDS_FOLDER = Path(__file__).parents[2] / "data" / "nltk_data" / "corpora" / "stopwords"
 
-# Applied in this order, before lower case. Replacements are plain text: re and RE2 escape them differently.
-# None rescans the text for a "<" or "&" that leads nowhere, so each takes time linear in the text.
-RULES = (
-    (r"\x00", " "),  # TensorFlow's lower case ends a string here
+# The rules are applied in this order, before lower case. Replacements are plain text: re and RE2 escape them
+# differently. None rescans the text for a "<" or "&" that leads nowhere, so each takes time linear in the text.
+NUL_RULES = ((r"\x00", " "),)  # TensorFlow's lower case ends a string here
+HTML_RULES = (
     (r"<(?:!--|[!?/]?[A-Za-z])[^<>]*>", " "),  # tags and comments; "a < b" and "<3" stay
     (r"&lt;", "<"),
     (r"&(?:gt|quot|nbsp|amp|#34|#38|#160);", " "),
     (r"&(?:apos|#39|#x27|rsquo|#8217);", "'"),
+)
+CHARACTER_RULES = (
     ("[‘’´`ʼ＇\\x91\\x92]", "'"),  # the last two: Windows-1252 read as Latin-1
     # Invisible inside words: soft hyphen, joiners, byte order mark; and variation selectors, skin tones.
     ("[\u00ad\u200c\u200d\u2060\ufeff\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]", ""),
-    # Lower case that hangs on the neighbours (Greek) or, in TensorFlow, on LC_ALL (Turkish, Lithuanian).
+)
+# Lower case that hangs on the neighbours (Greek) or, in TensorFlow, on LC_ALL (Turkish, Lithuanian).
+LOWERCASE_RULES = (
     ("[Σς]", "σ"),
     ("İ", "i"),
     ("Ì", "ì"),
     ("Í", "í"),
     ("Ĩ", "ĩ"),
     ("Į", "į"),
+)
+RUN_RULES = (
     ("[!！][!！]+", "!!"),
     ("[?？][?？]+", "??"),
 )
+RULES = NUL_RULES + HTML_RULES + CHARACTER_RULES + LOWERCASE_RULES + RUN_RULES
 
 # First and last character of what words are made of: letters, combining marks and digits of scripts that put
 # spaces between words. Left out: punctuation, symbols, and letters that got their lower case after Unicode 13
 # (2C2F, 2C5F, A7C0, 10570...), since Python and TensorFlow go by different versions of Unicode.
 _WORD = """
-0061-007A 0030-0039 00AA-00AA 00B5-00B5 00BA-00BA 00C0-00D6 00D8-00F6 00F8-02C1 02C6-02D1 02E0-02E4 0300-0374
-0376-037D 037F-0383 0386-0386 0388-03F5 03F7-0481 0483-0559 0560-0588 0591-05BD 05BF-05BF 05C1-05C2 05C4-05C5
+0041-005A 0061-007A 0030-0039 00AA-00AA 00B5-00B5 00BA-00BA 00C0-00D6 00D8-00F6 00F8-02C1 02C6-02D1 02E0-02E4
+0300-0374 0376-037D 037F-0383 0386-0386 0388-03F5 03F7-0481 0483-0559 0560-0588 0591-05BD 05BF-05BF 05C1-05C2 05C4-05C5
 05C7-05F2 0610-061A 0620-0669 066E-06D3 06D5-06DC 06DF-06E8 06EA-06FC 06FF-06FF 0710-07F5 07FA-07FD 0800-082F
 0840-085D 0860-0887 0889-08E1 08E3-0963 0966-096F 0971-09F1 09FC-09FC 09FE-0A75 0A77-0AEF 0AF2-0B6F 0B71-0BEF
 0C00-0C76 0C80-0DF3 0E00-0E3E 0E40-0E4E 0E50-0E59 0E80-0F00 0F18-0F19 0F20-0F29 0F3E-0F84 0F86-0FBD 0FC6-0FC6
@@ -78,16 +85,22 @@ def _ranges(table: str) -> str:
     return "".join(f"{chr(int(a, 16))}-{chr(int(b, 16))}" if a != b else chr(int(a, 16)) for a, b in pairs)
 
 
-PATTERN = "|".join(
-    (
-        "[0-9]+(?:[.,:/][0-9]+)+",  # 7/10, 3.5, 10,000
-        f"[{_ranges(_WORD)}]+(?:'[{_ranges(_WORD)}]+)*",  # isn't, rock'n'roll, 80s
-        "[!！]+|[?？]+",  # the rules leave at most two
-        "[:;=]'?-?[()]|[:;]-[/|*dp]|</?3",  # :) ;-( :'( :-/ <3
-        f"[{_ranges(_IDEOGRAPH)}][\u3099\u309aﾞﾟ]?",
-        f"[{_ranges(_SYMBOL)}]",
-    )
-)
+def _words(table: str, *, more: str = "") -> str:
+    """Returns the pattern of words made of these characters: isn't, rock'n'roll, 80s."""
+    letter = f"[{_ranges(table)}{more}]"
+    return f"{letter}+(?:'{letter}+)*"
+
+
+_VOICING = "\u3099\u309aﾞﾟ"
+NUMBERS = "[0-9]+(?:[.,:/][0-9]+)+"  # 7/10, 3.5, 10,000
+WORDS = _words(_WORD)
+MARKS = "[!！]+|[?？]+"  # the rules leave at most two
+EMOTICONS = "[:;=]'?-?[()]|[:;]-[/|*dpDP]|</?3"  # :) ;-( :'( :-/ <3
+IDEOGRAPHS = f"[{_ranges(_IDEOGRAPH)}][{_VOICING}]?"
+SYMBOLS = f"[{_ranges(_SYMBOL)}]"
+PATTERNS = (NUMBERS, WORDS, MARKS, EMOTICONS, IDEOGRAPHS, SYMBOLS)
+# In the place of WORDS and IDEOGRAPHS, for texts without spaces: a run of Han and kana is one token.
+WORDS_AND_IDEOGRAPHS = _words(f"{_WORD} {_IDEOGRAPH}", more=_VOICING)
 
 
 @dataclass(frozen=True)
@@ -96,15 +109,22 @@ class Cleaning:
 
     Attributes:
         rules: (pattern, replacement) pairs, applied in this order to the text before it is lower-cased.
-        pattern: of a token, for `nltk.tokenize.RegexpTokenizer`.
+        patterns: of a token, for `nltk.tokenize.RegexpTokenizer`; the first that fits counts.
         stopwords: the tokens to leave out, sorted.
         stopwords_name: "default", "none", "nltk:LANGUAGE" or the name of a file.
+        lowercase: whether the text becomes lower case; the stop words are compared as they are, either way.
     """
 
     rules: tuple[tuple[str, str], ...]
-    pattern: str
+    patterns: tuple[str, ...]
     stopwords: tuple[str, ...]
     stopwords_name: str
+    lowercase: bool = True
+
+    @property
+    def pattern(self) -> str:
+        """The pattern of a token, in one piece."""
+        return "|".join(self.patterns)
 
     def __call__(self, texts: Iterable[str]) -> list[list[str]]:
         """Returns the tokens of each text.
@@ -118,18 +138,18 @@ class Cleaning:
         if isinstance(texts, str):
             raise TypeError(f"texts is the string {texts[:40]!r}; pass a list of strings")
         left_out, tokenize = self._left_out, self._tokenizer.tokenize
-        return [[t for t in tokenize(self._apply_rules(text).lower()) if t not in left_out] for text in texts]
+        return [[t for t in tokenize(self._lower(self._apply_rules(text))) if t not in left_out] for text in texts]
 
     def steps(self, text: str) -> list[tuple[str, str | list[str]]]:
         """Returns the name and the result of each step, for one text."""
         ruled = self._apply_rules(text)
-        lower = ruled.lower()
+        lower = self._lower(ruled)
         tokens = self._tokenizer.tokenize(lower)
         kept = [token for token in tokens if token not in self._left_out]
         return [
             ("text", _SURROGATES.sub("\ufffd", text)),
             ("HTML and characters", ruled),
-            ("lower case", lower),
+            *([("lower case", lower)] if self.lowercase else []),
             ("tokens", tokens),
             (f"without stop words ({self.stopwords_name})", kept),
         ]
@@ -139,9 +159,10 @@ class Cleaning:
         return {
             "format": FORMAT,
             "rules": [list(rule) for rule in self.rules],
-            "pattern": self.pattern,
+            "patterns": list(self.patterns),
             "stopwords": list(self.stopwords),
             "stopwords_name": self.stopwords_name,
+            "lowercase": self.lowercase,
         }
 
     @classmethod
@@ -155,13 +176,14 @@ class Cleaning:
             raise UserError(
                 f"cleaning.json has format {settings.get('format')!r}; this version of textapp reads {FORMAT}"
             )
-        if missing := sorted({"rules", "pattern", "stopwords", "stopwords_name"} - settings.keys()):
+        if missing := sorted({field.name for field in fields(cls)} - settings.keys()):
             raise UserError(f"cleaning.json lacks {missing}; write it anew with `Cleaning.to_json`")
         return cls(
             rules=tuple((pattern, replacement) for pattern, replacement in settings["rules"]),
-            pattern=settings["pattern"],
+            patterns=tuple(settings["patterns"]),
             stopwords=tuple(settings["stopwords"]),
             stopwords_name=settings["stopwords_name"],
+            lowercase=settings["lowercase"],
         )
 
     def _apply_rules(self, text: str) -> str:
@@ -170,6 +192,9 @@ class Cleaning:
         for pattern, replacement in self._compiled:
             text = pattern.sub(replacement, text)
         return text
+
+    def _lower(self, text: str) -> str:
+        return text.lower() if self.lowercase else text
 
     @cached_property
     def _compiled(self) -> list[tuple[re.Pattern, str]]:
@@ -246,4 +271,4 @@ def _read_words(folder: Path | nltk.data.PathPointer, file: str) -> tuple[str, .
 
 def make_cleaning(stopwords: str = "default") -> Cleaning:
     """Returns the cleaning with the stop list that `load_stopwords` reads for this name."""
-    return Cleaning(RULES, PATTERN, load_stopwords(stopwords), stopwords_name=Path(stopwords).name)
+    return Cleaning(RULES, PATTERNS, load_stopwords(stopwords), stopwords_name=Path(stopwords).name)

@@ -28,7 +28,7 @@ def fit(
         monitor: what makes an epoch the best: the lowest "val_loss" or the highest "val_accuracy".
         epochs: the most passes over `train`.
         patience: stop after this many epochs that were not the best.
-        progress: where to show the bar and a line an epoch.
+        progress: where to show the bar and a line an epoch, and where TensorBoard's logs go.
 
     Returns:
         A row for every epoch that was run: epoch, seconds, loss, val_loss and the metrics.
@@ -37,12 +37,14 @@ def fit(
         UserError: the loss became infinite or no number.
     """
     report = _Report(progress, epochs=epochs, steps=len(train))
+    logs = [] if progress.logs is None else [keras.callbacks.TensorBoard(progress.logs, write_graph=False)]
     network.fit(
         train,
         validation_data=validation,
         epochs=epochs,
         verbose=0,
         callbacks=[
+            *logs,
             report,
             keras.callbacks.EarlyStopping(
                 monitor,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import rich.progress
 from rich.console import Console
@@ -23,6 +24,7 @@ class Progress:
         self._total = total
         self._number = 0
         self._title = ""
+        self.logs: Path | None = None
         self._task: rich.progress.TaskID | None = None
         self._bar = rich.progress.Progress(
             rich.progress.TextColumn("{task.description}"),
@@ -41,8 +43,9 @@ class Progress:
     def __exit__(self, *_) -> None:
         self._bar.stop()
 
-    def model(self, name: str) -> None:
-        """Begin the next model."""
+    def model(self, name: str, *, logs: Path | None = None) -> None:
+        """Begin the next model; `logs` is where Keras writes its figures for TensorBoard, None for nowhere."""
+        self.logs = logs
         self._number += 1
         self._title = f"[{self._number}/{self._total}] {name}"
         self.start("training")

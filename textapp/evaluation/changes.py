@@ -1,0 +1,115 @@
+"""Whether models have become worse from one run to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import stats
+
+from textapp.evaluation import wording
+from textapp.evaluation.significance import count_discordant, holm
+from textapp.evaluation.wording import SIGNIFICANCE_LEVEL
+
+
+def worse_than(labels: np.ndarray, old_predictions: np.ndarray, new_predictions: np.ndarray) -> dict:
+    """Says whether new answers are worse than old ones to the same texts by more than chance.
+
+    McNemar's test, one-sided and exact at every size: a better or an equal model is called worse less often
+    than once in 20 times.
+
+    Args:
+        labels: true classes, int array of shape (N,).
+        old_predictions: predicted classes, int array of shape (N,).
+        new_predictions: the same of the new model.
+
+    Returns:
+        `worse`; `p_value`; `difference`, the new accuracy less the old; `sentence`.
+
+    Raises:
+        ValueError: if the arrays are empty or their shapes differ.
+    """
+    labels = np.asarray(labels)
+    only_old, only_new = count_discordant(labels, old_predictions, new_predictions, names=("old", "new"))
+    p_value = _p_value(only_old, only_new)
+    difference = (only_new - only_old) / len(labels)
+    worse = p_value < SIGNIFICANCE_LEVEL
+    sentence = (
+        f"{'Worse' if worse else 'Not shown to be worse'} on the {wording.texts(len(labels))}: "
+        f"{only_old:,} that were right are wrong now and {only_new:,} that were wrong are right, "
+        f"{100 * difference:+.2f} points (McNemar, one-sided, exact, {wording.p_value(p_value)})."
+    )
+    return {"worse": worse, "p_value": p_value, "difference": difference, "sentence": sentence}
+
+
+def changes(
+    labels: np.ndarray,
+    old_predictions: Mapping[str, np.ndarray],
+    new_predictions: Mapping[str, np.ndarray],
+    *,
+    old_name: str = "the old run",
+    new_name: str = "the new run",
+) -> list[dict]:
+    """Says of each model that two runs have whether it has become worse, as `worse_than` does.
+
+    P-values are corrected by Holm over the models, so that a run in which nothing is worse is called worse in
+    any of them less often than once in 20 times. A model that is right on the same texts as before cannot be
+    called worse whatever the level, and does not count among them (Tarone 1990, "A modified Bonferroni method
+    for discrete data", Biometrics 46): the majority, or a model that nobody touched, costs the others nothing.
+
+    Args:
+        labels: true classes, int array of shape (N,).
+        old_predictions: for each model of the old run its predicted classes, int array of shape (N,).
+        new_predictions: the same of the new run.
+        old_name: of the old run, for the sentences.
+        new_name: of the new run.
+
+    Returns:
+        For each model of both runs, in the order of the old one, a dict of `model`; `old` and `new`, accuracies;
+        `difference`, the new less the old; `p_value`; `p_value_holm`; `worse`, by the latter; `sentence`.
+
+    Raises:
+        ValueError: if the arrays are empty or their shapes differ.
+    """
+    labels = np.asarray(labels)
+    both = {model: (old, new_predictions[model]) for model, old in old_predictions.items() if model in new_predictions}
+    counts = {
+        model: count_discordant(labels, *given, names=(f"{model}, old", f"{model}, new"))
+        for model, given in both.items()
+    }
+    p_values = {model: _p_value(*count) for model, count in counts.items()}
+    tested = [model for model, count in counts.items() if any(count)]
+    corrected = dict(zip(tested, holm([p_values[model] for model in tested]), strict=True))
+    found = []
+    for model, given in both.items():
+        old, new = (float((np.asarray(classes) == labels).mean()) for classes in given)
+        only_old, only_new = counts[model]
+        p_value_holm = corrected.get(model, 1.0)
+        change = {"model": model, "old": old, "new": new, "difference": (only_new - only_old) / len(labels)}
+        change |= {"p_value": p_values[model], "p_value_holm": p_value_holm, "worse": p_value_holm < SIGNIFICANCE_LEVEL}
+        sentence = _sentence(change, only_old, only_new, n=len(labels), names=(old_name, new_name), tested=len(tested))
+        found.append(change | {"sentence": sentence})
+    return found
+
+
+def _p_value(only_old: int, only_new: int) -> float:
+    """Returns how likely a fair coin shows at least so many heads, tossed for each text that only one gets right."""
+    return float(stats.binom.sf(only_old - 1, only_old + only_new, 0.5))
+
+
+def _sentence(change: dict, only_old: int, only_new: int, *, n: int, names: tuple[str, str], tested: int) -> str:
+    """Returns a change in words; ours stand first, as Markdown wants it."""
+    model, texts, (old_name, new_name) = change["model"], wording.texts(n), names
+    if not only_old and not only_new:
+        return (
+            f"No difference shown: {model}, accuracy {change['new']:.3f}, is right on the same of the {texts} in "
+            f"{new_name} as in {old_name}."
+        )
+    head = "Not shown to be worse" if change["difference"] > 0 else "No difference shown"
+    corrected = "Holm-corrected " if tested > 1 else ""
+    return (
+        f"{'Worse' if change['worse'] else head}: {model}, accuracy {change['new']:.3f} in {new_name} and "
+        f"{change['old']:.3f} in {old_name}; of the {texts} {only_old:,} that were right are wrong now and "
+        f"{only_new:,} that were wrong are right (McNemar, one-sided, exact, {corrected}"
+        f"{wording.p_value(change['p_value_holm'])})."
+    )

@@ -1,0 +1,248 @@
+"""Trained models and test texts to the numbers of a report: what `textapp.reports` draws."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from textapp import machine
+from textapp.datasets import Dataset
+from textapp.datasets.description import label_balance, length_histogram
+from textapp.datasets.near_duplicates import near_duplicates
+from textapp.evaluation.abstention import accuracy_coverage, conformal
+from textapp.evaluation.calibration import reliability
+from textapp.evaluation.errors import confident_errors, disagreements, likely_label_errors
+from textapp.evaluation.explanations import deletion_curve
+from textapp.evaluation.metrics import classification_metrics
+from textapp.evaluation.ngrams import BIGRAM_NAME, bigram_bits_per_byte
+from textapp.evaluation.robustness import robustness
+from textapp.evaluation.significance import compare_all, seed_spread
+from textapp.evaluation.slices import slice_table, text_groups
+from textapp.evaluation.speed import prediction_speed
+from textapp.evaluation.verdict import verdict
+from textapp.models import Classifier, Decoder, load
+from textapp.models.explaining import explain, method
+from textapp.run import bytes_on_disk
+from textapp.text.subwords import END_ID
+from textapp.text.tokens import RememberingCleaning
+
+SAMPLE_PROMPTS = ("The movie", "I", "The worst part is", "This is one of the best", "")
+SAMPLE_SETTINGS = {"seed": 0, "temperature": 0.8, "top_k": 0, "top_p": 0.95, "max_new_tokens": 60}
+SCORED_TEXTS = 500  # of the test split, by a generator; all of them would take longer than to train a small one
+CHANGED_TEXTS = 1_000  # of the test split, for each perturbation
+SHOWN_TEXTS = 5  # whose words are explained
+SHOWN_WORDS = 100  # the most that such a text has
+CURVE_TEXTS = 50  # whose words are left out, to see whether the explanations mean something
+ERROR_RATE = 0.1  # that a conformal set of labels may have
+
+
+@dataclasses.dataclass(kw_only=True)
+class Trained:
+    """A model of this run, and what came up on its way.
+
+    Attributes:
+        name: of its row and its folder.
+        model: with its temperature, if it classifies.
+        folder: where it is saved.
+        cost: training_seconds, parameters, peak_memory_bytes.
+        history: a row for every epoch.
+        notes: sentences for the report.
+        export: the content of parity.json; None where there is no SavedModel.
+        probabilities: the answers to the test texts, float32 (N, C); None of a generator.
+        uncalibrated: the same before the temperature.
+        validation_probabilities: the answers to the validation texts.
+        seeds: {seed: classes that this model, trained with that seed, predicts for the test texts}.
+    """
+
+    name: str
+    model: Classifier | Decoder
+    folder: Path
+    cost: dict
+    history: list[dict] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
+    export: dict | None = None
+    probabilities: np.ndarray | None = None
+    uncalibrated: np.ndarray | None = None
+    validation_probabilities: np.ndarray | None = None
+    seeds: dict[int, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    @property
+    def classifies(self) -> bool:
+        return self.probabilities is not None
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """The most probable classes of the test texts, int array of shape (N,)."""
+        return self.probabilities.argmax(axis=1)
+
+
+def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[str]]) -> dict:
+    """Return everything that is measured of one classifier.
+
+    Args:
+        trained: the model and its answers.
+        dataset: its test split is measured on.
+        groups: the slices of the test texts, as `slices` gives them.
+    """
+    test, probabilities = dataset.test, trained.probabilities
+    names, labels = dataset.label_names, dataset.test.labels
+    slices, worst = slice_table(labels, trained.predictions, groups)
+    changed = slice(min(CHANGED_TEXTS, len(test)))
+    return {
+        **_facts(trained),
+        "metrics": classification_metrics(labels, probabilities, label_names=names),
+        "calibration": {
+            "temperature": trained.model.temperature,
+            "before": reliability(labels, trained.uncalibrated),
+            "after": reliability(labels, probabilities),
+        },
+        "abstention": {
+            "curve": accuracy_coverage(labels, probabilities),
+            "conformal": conformal(
+                dataset.validation.labels,
+                trained.validation_probabilities,
+                labels,
+                probabilities,
+                error_rate=ERROR_RATE,
+            ),
+        },
+        "errors": confident_errors(test.texts, test.rows, labels, probabilities, names),
+        "slices": slices,
+        "worst_slice": worst,
+        "robustness": robustness(
+            test.texts[changed], labels[changed], trained.model.predict_proba, before=probabilities[changed]
+        ),
+        "seeds": _seeds(trained, labels),
+        # The model as it comes from the disk, which remembers no cleaned text.
+        "cost": trained.cost
+        | {"bytes_on_disk": bytes_on_disk(trained.folder), "device": machine.device()}
+        | prediction_speed(load(trained.folder).predict_proba, test.texts),
+    }
+
+
+def generator_row(trained: Trained, dataset: Dataset) -> dict:
+    """Return bits per byte beside those of bigrams over the same subwords, and texts nobody picked."""
+    model, texts = trained.model, dataset.test.texts[:SCORED_TEXTS]
+    bigram = bigram_bits_per_byte(
+        model.subwords.encode(dataset.train.texts),
+        model.subwords.encode(texts),
+        [len(text.encode()) for text in texts],
+        vocabulary_size=len(model.subwords),
+        start_id=END_ID,
+    )
+    samples = model.generate(SAMPLE_PROMPTS, **SAMPLE_SETTINGS)
+    return {
+        **_facts(trained),
+        "bits_per_byte": model.bits_per_byte(texts),
+        "test_documents": len(texts),
+        "bigram_bits_per_byte": bigram,
+        "bigram_name": BIGRAM_NAME,
+        "samples": [
+            {"prompt": prompt, "text": text, **SAMPLE_SETTINGS}
+            for prompt, text in zip(SAMPLE_PROMPTS, samples, strict=True)
+        ],
+        "cost": trained.cost | {"bytes_on_disk": bytes_on_disk(trained.folder), "device": machine.device()},
+    }
+
+
+def slices(dataset: Dataset, cleaning: RememberingCleaning) -> dict[str, list[str]]:
+    """Return {slice: the group of each test text}."""
+    test = dataset.test
+    known = {token for tokens in cleaning(dataset.train.texts) for token in tokens}
+    groups = text_groups(
+        test.texts, cleaning(test.texts), known, test.labels, dataset.label_names, sources=dataset.test_groups
+    )
+    return {name: list(group) for name, group in groups.items()}
+
+
+def between(models: Sequence[Trained], rows: Sequence[dict], dataset: Dataset) -> dict:
+    """Return what lies between the classifiers: `comparisons`, `verdict`, `disagreements`, ...; empty without any."""
+    if not models:
+        return {}
+    test, names, labels = dataset.test, dataset.label_names, dataset.test.labels
+    trained = [model for model in models if model.model.kind != "dummy"]
+    answers = {model.name: model.predictions for model in models}
+    found = verdict(labels, answers, {row["name"]: row["cost"] for row in rows})
+    pairs = [pair for pair in combinations([model.name for model in trained], 2) if found["best"] in pair]
+    pairs = [(found["best"], *(name for name in pair if name != found["best"])) for pair in pairs]
+    return {
+        "comparisons": compare_all(labels, {model.name: model.probabilities for model in models}),
+        "verdict": found,
+        "disagreements": disagreements(test.texts, test.rows, labels, answers, pairs, names),
+        "label_errors": likely_label_errors(
+            test.texts, test.rows, labels, {model.name: model.probabilities for model in trained}, names
+        )
+        if trained
+        else [],
+        "explanations": _explanations(trained, dataset) if trained else None,
+    }
+
+
+def data_facts(dataset: Dataset) -> dict:
+    """Return what the report says of the data."""
+    train, test = dataset.train, dataset.test
+    return {
+        "name": dataset.name,
+        "notes": list(dataset.notes),
+        **dataset.facts,
+        "label_balance": label_balance(dataset),
+        "lengths": length_histogram(train.texts),
+        "duplicates_dropped": dataset.facts["dropped"]["duplicates"],
+        "near_duplicates": near_duplicates(train.texts, test.texts, train_rows=train.rows, test_rows=test.rows),
+    }
+
+
+def _facts(trained: Trained) -> dict:
+    return {
+        "name": trained.name,
+        "kind": trained.model.kind,
+        "exported": trained.export is not None,
+        "export": trained.export,
+        "notes": trained.notes,
+        "history": trained.history,
+    }
+
+
+def _seeds(trained: Trained, labels: np.ndarray) -> dict | None:
+    if len(trained.seeds) < 2:
+        return None
+    return {"seeds": list(trained.seeds), **seed_spread(labels, list(trained.seeds.values()))}
+
+
+def _explanations(models: Sequence[Trained], dataset: Dataset) -> dict:
+    """Return the words that moved each model, for the same few texts, and a proof that they mean something."""
+    test = dataset.test
+    short = [index for index, text in enumerate(test.texts) if 5 <= len(text.split()) <= SHOWN_WORDS]
+    shown = (short or list(range(len(test))))[:SHOWN_TEXTS]
+    texts = [
+        {"row": int(test.rows[i]), "text": test.texts[i], "label": dataset.label_names[test.labels[i]], "models": {}}
+        for i in shown
+    ]
+    deletion = {}
+    for trained in models:
+        answers = trained.predictions
+        words = explain(trained.model, [test.texts[index] for index in shown], answers[shown])
+        for text, index, weighed in zip(texts, shown, words, strict=True):
+            text["models"][trained.name] = {
+                "predicted": dataset.label_names[answers[index]],
+                "probability": float(trained.probabilities[index].max()),
+                "words": [[word, float(weight)] for word, weight in weighed],
+            }
+        deletion[trained.name] = _deletion(trained, test.texts[:CURVE_TEXTS])
+    methods = {trained.name: method(trained.model) for trained in models}
+    return {"texts": texts, "deletion": deletion, "method": methods}
+
+
+def _deletion(trained: Trained, texts: Sequence[str]) -> dict:
+    classes = trained.predictions[: len(texts)]
+    words = explain(trained.model, texts, classes)
+    return deletion_curve(
+        [[word for word, _ in weighed] for weighed in words],
+        [[weight for _, weight in weighed] for weighed in words],
+        lambda token_lists: trained.model.predict_proba([" ".join(tokens) for tokens in token_lists]),
+        classes,
+    )
