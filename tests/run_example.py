@@ -61,7 +61,7 @@ def write_run(folder: Path, data: DataConfig, wrong: dict[str, int], *, generato
     run |= {"device": "2 cores of a test, tensorflow"} | facts
     texts = {"name": dataset.name, "notes": list(dataset.notes), **dataset.facts}
     report = build_report({**run, "dataset": texts}, rows, None, [_decoder()] if generator else [])
-    (folder / "report").mkdir()
+    (folder / "report").mkdir(parents=True)
     write(folder / "report" / "report.json", report)
     config = {"data": {name: str(value) if isinstance(value, Path) else value for name, value in vars(data).items()}}
     run |= {"config": config, "started": "2026-11-22T02:10:04+00:00"}

@@ -157,27 +157,26 @@ def test_a_network_is_trained_with_several_seeds(textapp, finished, tmp_path, mo
     fit = Encoder.fit
 
     def counted(self, *args, **kwargs):
-        seen.append((self.seed, self.intermediate_dim, self.epochs, self.cleaning.to_json()["lowercase"]))
+        seen.append((self.seed, self.intermediate_dim, self.epochs, self.cleaning.to_json()["stopwords_name"]))
         return fit(self, *args, **kwargs)
 
     monkeypatch.setattr(Encoder, "fit", counted)
-    monkeypatch.setattr(ablation, "STEPS", {"lower case": STEPS["lower case"]})
+    monkeypatch.setattr(ablation, "STEPS", {step: STEPS[step] for step in ("lower case", "leaving out stop words")})
     result = textapp("ablate", "--run", run, "--model", "encoder", "--seeds", 2)
     assert result.exit_code == 0, result.output
-    # The snippets have no upper case, but Python and the cleaning lower-case more than that.
-    assert seen == [(3, 6, 1, True), (4, 6, 1, True), (3, 6, 1, False), (4, 6, 1, False)]
+    assert seen == [(seed, 6, 1, stopwords) for stopwords in ("default", "none") for seed in (3, 4)]
     method = report_of(run)["ablation_method"]
     assert "encoder was trained 2 times, with the seeds 3 to 4, on the 200" in method
     assert "p-values are from the same resamples" in method
     assert "that other seeds may differ is not in the intervals" in method
-    assert "Left out" not in method
-    assert "[2/2] encoder without lower case  seed 4" in result.stdout
+    assert method.endswith("these texts: lower case.")  # the snippets have none to begin with
+    assert "[2/2] encoder without leaving out stop words  seed 4" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("tdidf", "has no classifier 'tdidf'; choose from ['tfidf', 'nbsvm', 'lstm', 'encoder', 'encoder-int8']"),
+        ("tdidf", "has no classifier 'tdidf'; choose from ['tfidf', 'nbsvm', 'lstm', 'encoder']"),
         ("../rotten_tomatoes/tfidf", "has no classifier '../rotten_tomatoes/tfidf'"),
         ("decoder", "decoder writes texts and cleans none; choose from"),
         ("majority", "majority reads no text, so no cleaning matters to it; choose from"),

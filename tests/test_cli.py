@@ -41,7 +41,7 @@ def test_help_names_what_the_dicts_hold(textapp):
 
 
 @pytest.mark.parametrize(
-    "command", [cli.train, cli.predict, cli.compare, cli.generate, cli.ablate, cli.export, cli.clean]
+    "command", [cli.train, cli.predict, cli.compare, cli.generate, cli.ablate, cli.report, cli.export, cli.clean]
 )
 def test_help_names_every_option_with_its_default(textapp, command):
     result = textapp(command.__name__, "--help")

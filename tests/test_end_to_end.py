@@ -3,10 +3,13 @@
 import csv
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -16,6 +19,7 @@ from textapp.datasets import load_dataset
 from textapp.models import CLASSIFIERS, GENERATORS
 
 REPO = Path(__file__).parents[1]
+SCHEMA = json.loads((REPO / "textapp" / "reports" / "schema.json").read_text(encoding="utf-8"))
 MODELS = [*CLASSIFIERS, *GENERATORS]
 COPIES = ["encoder-int8", "decoder-int8"]  # of --quantize int8
 # What somebody writes who has TensorFlow and nothing of ours.
@@ -121,6 +125,7 @@ def test_the_report_has_a_row_for_every_model(finished):
     report = read(finished.folder / "report" / "report.json")
     assert [row["name"] for row in report["classifiers"]] == [*CLASSIFIERS, COPIES[0]]
     assert [row["name"] for row in report["generators"]] == [*GENERATORS, COPIES[1]]
+    assert not list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(report))
     markdown = (finished.folder / "report" / "report.md").read_text(encoding="utf-8")
     for name in [*MODELS, *COPIES]:
         assert f"| {name} |" in markdown
@@ -133,6 +138,30 @@ def test_the_report_has_a_row_for_every_model(finished):
     bits = [row["bits_per_byte"] for row in report["generators"]]
     assert 0 < bits[0] < 9
     assert bits[1] == pytest.approx(bits[0], rel=0.05)
+
+
+def test_the_page_holds_every_part_and_asks_nobody(finished):
+    page = (finished.folder / "report" / "index.html").read_text(encoding="utf-8")
+    assert len(page) < 5e6
+    for part in ("Verdict", "Significance", "Calibration", "Abstention", "Errors", "Slices", "Robustness", "Data"):
+        assert f">{part}</h2>" in page
+    assert not re.search(r"(?:src|href|url)\s*[=(]\s*[\"']?\s*(?:https?:)?//", page)
+    for name in [*MODELS, *COPIES]:
+        card = (finished.folder / name / "MODEL_CARD.md").read_text(encoding="utf-8")
+        assert card.startswith(f"# Model card: {name}\n")
+        assert card.count("\n## ") == 9
+
+
+def test_the_pages_are_made_anew_from_the_report(request, finished, tmp_path):
+    command = request.getfixturevalue("textapp")
+    copy = shutil.copytree(finished.folder, tmp_path / "run")
+    page = (copy / "report" / "index.html").read_bytes()
+    (copy / "report" / "index.html").write_text("")
+    result = command("report", copy)
+    assert result.exit_code == 0, result.stderr
+    assert (copy / "report" / "index.html").read_bytes() == page
+    (copy / "run.json").unlink()
+    assert "is no finished run: it has no run.json" in command("report", copy).stderr
 
 
 @pytest.mark.parametrize("name", [*CLASSIFIERS, COPIES[0]])

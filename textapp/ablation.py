@@ -16,7 +16,7 @@ from textapp.errors import UserError
 from textapp.evaluation.bootstrap import paired_difference, percentile_interval, resampled
 from textapp.evaluation.significance import holm, paired_test
 from textapp.finished import FinishedRun
-from textapp.models import Classifier, load
+from textapp.models import CLASSIFIERS, Classifier, load
 from textapp.reports import figures
 from textapp.reports.write import write_report
 from textapp.text.cleaning import Cleaning
@@ -148,7 +148,8 @@ def _chosen(run: FinishedRun, name: str) -> Classifier:
 
 
 def _able(kinds: Mapping[str, str]) -> list[str]:
-    return [name for name, kind in kinds.items() if kind != "dummy"]
+    """Return the rows that are models of their own and read texts; a rounded copy has a name beside those."""
+    return [name for name, kind in kinds.items() if kind != "dummy" and name in CLASSIFIERS]
 
 
 def _changing(cleaning: Cleaning, texts: Sequence[str]) -> tuple[dict[str, Cleaning], list[str]]:

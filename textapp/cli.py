@@ -296,6 +296,19 @@ def ablate(
 
 @app.command()
 @in_sentences
+def report(run: Annotated[Path, typer.Argument(help="A finished run, such as saved_models/imdb.")]) -> None:
+    """Write a run's pages and model cards anew, from its report.json."""
+    from textapp.finished import FinishedRun
+    from textapp.reports.write import write_model_cards, write_report
+
+    finished = FinishedRun(run)
+    write_report(finished.report, run / "report")
+    write_model_cards(finished.report, run)
+    typer.echo(f"Wrote {run / 'report' / 'index.html'}.")
+
+
+@app.command()
+@in_sentences
 def export(
     model: Annotated[Path, typer.Option(help="A model's folder, such as saved_models/imdb/encoder.")],
     to: Annotated[Path, typer.Option(help="The folder of all versions, as TensorFlow Serving has it.")],

@@ -189,7 +189,5 @@ def ablation(report: dict, looks: Looks) -> list:
         )
         for item in items
     )
-    return [
-        Paragraph("The same training without one part, on the same texts. The line is no difference.", soft=True),
-        Grid(headers, cells),
-    ]
+    method = report.get("ablation_method") or "The same training without one part, on the same texts."
+    return [Paragraph(f"{method} The line is no difference.", soft=True), Grid(headers, cells)]
