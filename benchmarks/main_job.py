@@ -28,15 +28,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tweets", type=Path, help="a file with three classes, for a third job")
     parser.add_argument("--only", choices=["imdb", "rotten_tomatoes", "tweets"], help="one job of the three")
+    parser.add_argument("--output", type=Path, help="keep the runs in this folder")
     chosen = parser.parse_args()
     jobs = {"imdb": [], "rotten_tomatoes": ["--dataset", "rotten_tomatoes"]}
     if chosen.tweets:
         jobs["tweets"] = ["--data", str(chosen.tweets.resolve())]
     failures = []
-    with tempfile.TemporaryDirectory() as output:
+    with tempfile.TemporaryDirectory() as scratch:
+        output = str(chosen.output or scratch)
         for name, options in jobs.items():
             if chosen.only in (None, name):
-                run, report = train(name, [*options, "--run", name, "--output", output])
+                run, report = train(name, [*options, "--run", name, "--overwrite", "--output", output])
                 summarize(name, run, report)
                 if name == "imdb":
                     failures = shortfalls(run, report)

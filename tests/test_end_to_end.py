@@ -112,7 +112,8 @@ def test_what_lies_in_a_run(finished):
 
 def test_run_json(finished):
     run = read(finished.folder / "run.json")
-    assert run["models"] == MODELS
+    assert run["models"] == [*CLASSIFIERS, COPIES[0], *GENERATORS, COPIES[1]]
+    assert {"training", "export", "report"} == run["stages"].keys()
     assert run["seed"] == run["config"]["data"]["seed"] == 3
     assert run["dataset"]["name"] == "rotten_tomatoes"
     assert run["dataset"]["sizes"] == {"train": 200, "validation": 200, "test": 200}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 
@@ -24,7 +22,8 @@ from textapp.evaluation.significance import compare_all, seed_spread
 from textapp.evaluation.slices import slice_table, text_groups
 from textapp.evaluation.speed import prediction_speed
 from textapp.evaluation.verdict import verdict
-from textapp.models import Classifier, Decoder, load
+from textapp.fitting import Trained
+from textapp.models import load
 from textapp.models.explaining import explain, method
 from textapp.run import bytes_on_disk
 from textapp.text.subwords import END_ID
@@ -38,46 +37,6 @@ SHOWN_TEXTS = 5  # whose words are explained
 SHOWN_WORDS = 100  # the most that such a text has
 CURVE_TEXTS = 50  # whose words are left out, to see whether the explanations mean something
 ERROR_RATE = 0.1  # that a conformal set of labels may have
-
-
-@dataclasses.dataclass(kw_only=True)
-class Trained:
-    """A model of this run, and what came up on its way.
-
-    Attributes:
-        name: of its row and its folder.
-        model: with its temperature, if it classifies.
-        folder: where it is saved.
-        cost: training_seconds, parameters, peak_memory_bytes.
-        history: a row for every epoch.
-        notes: sentences for the report.
-        export: the content of parity.json; None where there is no SavedModel.
-        probabilities: the answers to the test texts, float32 (N, C); None of a generator.
-        uncalibrated: the same before the temperature.
-        validation_probabilities: the answers to the validation texts.
-        seeds: {seed: classes that this model, trained with that seed, predicts for the test texts}.
-    """
-
-    name: str
-    model: Classifier | Decoder
-    folder: Path
-    cost: dict
-    history: list[dict] = dataclasses.field(default_factory=list)
-    notes: list[str] = dataclasses.field(default_factory=list)
-    export: dict | None = None
-    probabilities: np.ndarray | None = None
-    uncalibrated: np.ndarray | None = None
-    validation_probabilities: np.ndarray | None = None
-    seeds: dict[int, np.ndarray] = dataclasses.field(default_factory=dict)
-
-    @property
-    def classifies(self) -> bool:
-        return self.probabilities is not None
-
-    @property
-    def predictions(self) -> np.ndarray:
-        """The most probable classes of the test texts, int array of shape (N,)."""
-        return self.probabilities.argmax(axis=1)
 
 
 def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[str]]) -> dict:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import datetime
 import importlib.util
@@ -10,20 +9,17 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import rich.console
 
 from textapp import __version__, machine
 from textapp.config import TrainConfig
 from textapp.datasets import Dataset, load_dataset
 from textapp.errors import UserError
-from textapp.evaluation.calibration import fit_temperature
 from textapp.export.parity import check_classifier, check_generator
 from textapp.export.process import export_models
-from textapp.measuring import Trained, between, classifier_row, data_facts, generator_row, slices
-from textapp.models import CLASSIFIERS, GENERATORS, Classifier, Decoder
+from textapp.fitting import Trained, chosen_models, chosen_quantizations, quantize_model, train_model
+from textapp.measuring import between, classifier_row, data_facts, generator_row, slices
 from textapp.models.folder import write_json
-from textapp.models.keras_file import QUANTIZATIONS
 from textapp.reports.schema import build_report
 from textapp.reports.terminal import print_report
 from textapp.reports.write import write_model_cards, write_report
@@ -53,8 +49,8 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     """
     console = console or rich.console.Console(quiet=True)
     stopwatch = Stopwatch()
-    names = _chosen_models(config)
-    quantizable = _chosen_quantizations(config, names)
+    names = chosen_models(config)
+    quantizable = chosen_quantizations(config, names)
     if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise UserError("--tensorboard needs the package; run `python -m pip install tensorboard==2.21.0`")
     cleaning = RememberingCleaning(make_cleaning(config.stopwords))
@@ -67,9 +63,9 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
         models = []
         for name in names:
             progress.model(name, logs=run.folder / name / "logs" if config.tensorboard else None)
-            models.append(_train_model(name, config, cleaning, dataset, run, progress))
+            models.append(train_model(name, config, cleaning, dataset, run, progress))
             if name in quantizable:
-                models.append(_quantize_model(models[-1], config.quantize, dataset, run, progress))
+                models.append(quantize_model(models[-1], config.quantize, dataset, run, progress))
         cleaning.forget()
         seconds = {"training": stopwatch.seconds}
         refused = _export(models, dataset, progress)
@@ -110,129 +106,11 @@ def _run_facts(config: TrainConfig, command: str) -> dict:
     }
 
 
-def _chosen_models(config: TrainConfig) -> tuple[str, ...]:
-    """Return the models in the order of the dicts, each once.
-
-    Raises:
-        UserError: none is chosen, or one is unknown.
-    """
-    known = (*CLASSIFIERS, *GENERATORS)
-    if config.models == ("all",):
-        return known
-    unknown = [name for name in config.models if name not in known]
-    if unknown:
-        raise UserError(f"unknown model {unknown[0]!r}; choose from {list(known)}")
-    if not config.models:
-        raise UserError(f"--models names no classifier and no generator; choose from {list(known)}")
-    return tuple(name for name in known if name in config.models)
-
-
-def _chosen_quantizations(config: TrainConfig, models: Sequence[str]) -> list[str]:
-    """Return the models of which a quantized copy is wanted.
-
-    Raises:
-        UserError: the quantization is unknown, or none of the models can be quantized.
-    """
-    if config.quantize is None:
-        return []
-    if config.quantize not in QUANTIZATIONS:
-        raise UserError(f"unknown quantization {config.quantize!r}; choose from {list(QUANTIZATIONS)}")
-    chosen = [name for name in models if {**CLASSIFIERS, **GENERATORS}[name].quantizes]
-    if not chosen:
-        able = [name for name, known in {**CLASSIFIERS, **GENERATORS}.items() if known.quantizes]
-        raise UserError(f"none of {list(models)} can be quantized; add one of {able} to --models")
-    return chosen
-
-
 def _announce(dataset: Dataset, run: RunFolder, console: rich.console.Console) -> None:
     sizes = ", ".join(f"{count:,} {split}" for split, count in dataset.facts["sizes"].items())
     lines = [f"{dataset.name}: {sizes}; labels {', '.join(dataset.label_names)}", *dataset.notes]
     for line in [*lines, f"Writing to {run.final}"]:
         console.print(line, markup=False, highlight=False)
-
-
-def _train_model(
-    name: str, config: TrainConfig, cleaning: RememberingCleaning, dataset: Dataset, run: RunFolder, progress: Progress
-) -> Trained:
-    """Fit, calibrate and save one model, and train it again with other seeds where the user wants that."""
-    machine.forget_peak_memory()
-    stopwatch = Stopwatch()
-    model = _make(name, config, cleaning, dataset)
-    history = model.fit(dataset.train, dataset.validation, progress=progress)
-    trained = _trained(model, name, stopwatch.seconds, dataset, run)
-    trained.history = history
-    _write_history(trained.folder / "history.csv", history)
-    if trained.classifies:
-        _write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
-    progress.line("trained", _first_figures(trained, dataset))
-    if trained.classifies and model.kind == "network" and config.seeds > 1:
-        trained.seeds[config.seed] = trained.predictions
-        for seed in range(config.seed + 1, config.seed + config.seeds):
-            other = _make(name, config, cleaning, dataset, seed=seed)
-            other.fit(dataset.train, dataset.validation, progress=progress)
-            trained.seeds[seed] = other.predict_proba(dataset.test.texts).argmax(axis=1)
-            progress.line(f"seed {seed}", {"test accuracy": (trained.seeds[seed] == dataset.test.labels).mean()})
-    return trained
-
-
-def _make(
-    name: str, config: TrainConfig, cleaning: RememberingCleaning, dataset: Dataset, *, seed: int | None = None
-) -> Classifier | Decoder:
-    """Return an untrained model with what of the configuration is an option of it."""
-    known = {**CLASSIFIERS, **GENERATORS}[name]
-    fields = {field.name for field in dataclasses.fields(known)}
-    wanted = {
-        "label_names": dataset.label_names,
-        "cleaning": cleaning,
-        "seed": config.seed if seed is None else seed,
-        "class_weight": config.class_weight,
-    }
-    if config.epochs is not None:
-        wanted["epochs"] = config.epochs
-    return known(**{option: value for option, value in wanted.items() if option in fields})
-
-
-def _quantize_model(
-    original: Trained, quantization: str, dataset: Dataset, run: RunFolder, progress: Progress
-) -> Trained:
-    """Return a smaller copy of a trained model."""
-    machine.forget_peak_memory()
-    stopwatch = Stopwatch()
-    smaller = original.model.quantized(quantization)
-    trained = _trained(smaller, f"{original.name}-{quantization}", stopwatch.seconds, dataset, run)
-    trained.notes.append(f"{original.name} with its weights rounded to {quantization} after training")
-    if trained.classifies:
-        _write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
-    progress.line(f"quantized to {quantization}", _first_figures(trained, dataset))
-    return trained
-
-
-def _trained(model: Classifier | Decoder, name: str, seconds: float, dataset: Dataset, run: RunFolder) -> Trained:
-    """Calibrate a fitted classifier, save the model and collect its answers."""
-    answers = {}
-    if isinstance(model, Classifier):
-        model.temperature = 1.0
-        answers["uncalibrated"] = model.predict_proba(dataset.test.texts)
-        if model.kind != "dummy":  # its answer hangs on no text
-            logits = np.log(np.maximum(model.predict_proba(dataset.validation.texts), np.finfo(np.float32).tiny))
-            model.temperature = fit_temperature(logits, dataset.validation.labels)
-        answers["probabilities"] = model.predict_proba(dataset.test.texts)
-        answers["validation_probabilities"] = model.predict_proba(dataset.validation.texts)
-    folder = run.model(name)
-    model.save(folder)
-    cost = {
-        "training_seconds": seconds,
-        "parameters": model.parameters,
-        "peak_memory_bytes": machine.peak_memory_bytes(),
-    }
-    return Trained(name=name, model=model, folder=folder, cost=cost, **answers)
-
-
-def _first_figures(trained: Trained, dataset: Dataset) -> dict[str, float]:
-    figures = {"seconds": trained.cost["training_seconds"]}
-    if trained.classifies:
-        figures["test accuracy"] = (trained.predictions == dataset.test.labels).mean()
-    return figures
 
 
 def _export(models: Sequence[Trained], dataset: Dataset, progress: Progress) -> list[str]:
@@ -288,22 +166,3 @@ def _measure(
     cleaning.forget()
     facts = {key: value for key, value in facts.items() if key != "textapp"}
     return build_report({**facts, "dataset": data}, classifiers, generators=generators, **parts)
-
-
-def _write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
-    if history:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(history[0]))
-            writer.writeheader()
-            writer.writerows(history)
-
-
-def _write_predictions(path: Path, dataset: Dataset, probabilities: np.ndarray) -> None:
-    """Write a line per test text: its row in the source, its label, the answer and the probabilities."""
-    test, label_names = dataset.test, dataset.label_names
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["row", "label", "predicted", *(f"probability_{name}" for name in label_names)])
-        for row, label, values in zip(test.rows, test.labels, probabilities, strict=True):
-            answer = label_names[int(values.argmax())]
-            writer.writerow([row, label_names[label], answer, *(f"{value:.7g}" for value in values)])

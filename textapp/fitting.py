@@ -1,0 +1,198 @@
+"""The models of a run: chosen, trained, calibrated, quantized and saved."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from textapp import machine
+from textapp.config import TrainConfig
+from textapp.datasets import Dataset
+from textapp.errors import UserError
+from textapp.evaluation.calibration import fit_temperature
+from textapp.models import CLASSIFIERS, GENERATORS, Classifier, Decoder
+from textapp.models.keras_file import QUANTIZATIONS
+from textapp.run import RunFolder
+from textapp.text.tokens import RememberingCleaning
+from textapp.training.progress import Progress, Stopwatch
+
+
+@dataclasses.dataclass(kw_only=True)
+class Trained:
+    """A model of this run, and what came up on its way.
+
+    Attributes:
+        name: of its row and its folder.
+        model: with its temperature, if it classifies.
+        folder: where it is saved.
+        cost: training_seconds, parameters, peak_memory_bytes.
+        history: a row for every epoch.
+        notes: sentences for the report.
+        export: the content of parity.json; None where there is no SavedModel.
+        probabilities: the answers to the test texts, float32 (N, C); None of a generator.
+        uncalibrated: the same before the temperature.
+        validation_probabilities: the answers to the validation texts.
+        seeds: {seed: classes that this model, trained with that seed, predicts for the test texts}.
+    """
+
+    name: str
+    model: Classifier | Decoder
+    folder: Path
+    cost: dict
+    history: list[dict] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
+    export: dict | None = None
+    probabilities: np.ndarray | None = None
+    uncalibrated: np.ndarray | None = None
+    validation_probabilities: np.ndarray | None = None
+    seeds: dict[int, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    @property
+    def classifies(self) -> bool:
+        return self.probabilities is not None
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """The most probable classes of the test texts, int array of shape (N,)."""
+        return self.probabilities.argmax(axis=1)
+
+
+def chosen_models(config: TrainConfig) -> tuple[str, ...]:
+    """Return the models in the order of the dicts, each once.
+
+    Raises:
+        UserError: none is chosen, or one is unknown.
+    """
+    known = (*CLASSIFIERS, *GENERATORS)
+    if config.models == ("all",):
+        return known
+    unknown = [name for name in config.models if name not in known]
+    if unknown:
+        raise UserError(f"unknown model {unknown[0]!r}; choose from {list(known)}")
+    if not config.models:
+        raise UserError(f"--models names no classifier and no generator; choose from {list(known)}")
+    return tuple(name for name in known if name in config.models)
+
+
+def chosen_quantizations(config: TrainConfig, models: Sequence[str]) -> list[str]:
+    """Return the models of which a quantized copy is wanted.
+
+    Raises:
+        UserError: the quantization is unknown, or none of the models can be quantized.
+    """
+    if config.quantize is None:
+        return []
+    if config.quantize not in QUANTIZATIONS:
+        raise UserError(f"unknown quantization {config.quantize!r}; choose from {list(QUANTIZATIONS)}")
+    chosen = [name for name in models if {**CLASSIFIERS, **GENERATORS}[name].quantizes]
+    if not chosen:
+        able = [name for name, known in {**CLASSIFIERS, **GENERATORS}.items() if known.quantizes]
+        raise UserError(f"none of {list(models)} can be quantized; add one of {able} to --models")
+    return chosen
+
+
+def train_model(
+    name: str, config: TrainConfig, cleaning: RememberingCleaning, dataset: Dataset, run: RunFolder, progress: Progress
+) -> Trained:
+    """Fit, calibrate and save one model, and train it again with other seeds where the user wants that."""
+    machine.forget_peak_memory()
+    stopwatch = Stopwatch()
+    model = _make(name, config, cleaning, dataset)
+    history = model.fit(dataset.train, dataset.validation, progress=progress)
+    trained = _trained(model, name, stopwatch.seconds, dataset, run)
+    trained.history = history
+    _write_history(trained.folder / "history.csv", history)
+    if trained.classifies:
+        _write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
+    progress.line("trained", _first_figures(trained, dataset))
+    if trained.classifies and model.kind == "network" and config.seeds > 1:
+        trained.seeds[config.seed] = trained.predictions
+        for seed in range(config.seed + 1, config.seed + config.seeds):
+            other = _make(name, config, cleaning, dataset, seed=seed)
+            other.fit(dataset.train, dataset.validation, progress=progress)
+            trained.seeds[seed] = other.predict_proba(dataset.test.texts).argmax(axis=1)
+            progress.line(f"seed {seed}", {"test accuracy": (trained.seeds[seed] == dataset.test.labels).mean()})
+    return trained
+
+
+def quantize_model(
+    original: Trained, quantization: str, dataset: Dataset, run: RunFolder, progress: Progress
+) -> Trained:
+    """Return a smaller copy of a trained model."""
+    machine.forget_peak_memory()
+    stopwatch = Stopwatch()
+    smaller = original.model.quantized(quantization)
+    trained = _trained(smaller, f"{original.name}-{quantization}", stopwatch.seconds, dataset, run)
+    trained.notes.append(f"{original.name} with its weights rounded to {quantization} after training")
+    if trained.classifies:
+        _write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
+    progress.line(f"quantized to {quantization}", _first_figures(trained, dataset))
+    return trained
+
+
+def _make(
+    name: str, config: TrainConfig, cleaning: RememberingCleaning, dataset: Dataset, *, seed: int | None = None
+) -> Classifier | Decoder:
+    """Return an untrained model with what of the configuration is an option of it."""
+    known = {**CLASSIFIERS, **GENERATORS}[name]
+    fields = {field.name for field in dataclasses.fields(known)}
+    wanted = {
+        "label_names": dataset.label_names,
+        "cleaning": cleaning,
+        "seed": config.seed if seed is None else seed,
+        "class_weight": config.class_weight,
+    }
+    if config.epochs is not None:
+        wanted["epochs"] = config.epochs
+    return known(**{option: value for option, value in wanted.items() if option in fields})
+
+
+def _trained(model: Classifier | Decoder, name: str, seconds: float, dataset: Dataset, run: RunFolder) -> Trained:
+    """Calibrate a fitted classifier, save the model and collect its answers."""
+    answers = {}
+    if isinstance(model, Classifier):
+        model.temperature = 1.0
+        answers["uncalibrated"] = model.predict_proba(dataset.test.texts)
+        if model.kind != "dummy":  # its answer hangs on no text
+            logits = np.log(np.maximum(model.predict_proba(dataset.validation.texts), np.finfo(np.float32).tiny))
+            model.temperature = fit_temperature(logits, dataset.validation.labels)
+        answers["probabilities"] = model.predict_proba(dataset.test.texts)
+        answers["validation_probabilities"] = model.predict_proba(dataset.validation.texts)
+    folder = run.model(name)
+    model.save(folder)
+    cost = {
+        "training_seconds": seconds,
+        "parameters": model.parameters,
+        "peak_memory_bytes": machine.peak_memory_bytes(),
+    }
+    return Trained(name=name, model=model, folder=folder, cost=cost, **answers)
+
+
+def _first_figures(trained: Trained, dataset: Dataset) -> dict[str, float]:
+    figures = {"seconds": trained.cost["training_seconds"]}
+    if trained.classifies:
+        figures["test accuracy"] = (trained.predictions == dataset.test.labels).mean()
+    return figures
+
+
+def _write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
+    if history:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(history[0]))
+            writer.writeheader()
+            writer.writerows(history)
+
+
+def _write_predictions(path: Path, dataset: Dataset, probabilities: np.ndarray) -> None:
+    """Write a line per test text: its row in the source, its label, the answer and the probabilities."""
+    test, label_names = dataset.test, dataset.label_names
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "label", "predicted", *(f"probability_{name}" for name in label_names)])
+        for row, label, values in zip(test.rows, test.labels, probabilities, strict=True):
+            answer = label_names[int(values.argmax())]
+            writer.writerow([row, label_names[label], answer, *(f"{value:.7g}" for value in values)])
