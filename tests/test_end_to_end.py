@@ -186,6 +186,8 @@ def test_parity_is_proven(finished):
             assert certificate.get("labels_that_differ", certificate.get("texts_that_differ")) == 0
             assert len(certificate["unusual_texts"]) > 10
             assert certificate["needs"] == ["tensorflow"]
+            # Neither a GPU's ops, nor XLA's, nor Python.
+            assert not [op for op in certificate["ops"] if op.startswith(("Cudnn", "Xla", "PyFunc", "EagerPyFunc"))]
 
 
 def test_savedmodels_answer_in_a_process_that_has_nothing_of_ours(finished, tmp_path):

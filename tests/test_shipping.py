@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 
 import keras
@@ -12,6 +13,7 @@ from test_cli import refused
 import textapp as library
 from textapp import shipping
 from textapp.errors import UserError
+from textapp.export import parity
 from textapp.run import bytes_on_disk
 
 pytestmark = pytest.mark.skipif(
@@ -117,6 +119,14 @@ def test_a_damaged_model_is_not_exported(textapp, finished, served, tmp_path, da
     before = files(served)
     refused(textapp("export", "--model", copy, "--to", served, "--version", 2), str(copy))
     assert files(served) == before
+
+
+@pytest.mark.parametrize("damage", ["saved_model.pb", "variables/variables.index", "assets/vocabulary.txt"])
+def test_a_damaged_savedmodel_is_one_sentence(finished, tmp_path, damage):
+    copy = shutil.copytree(finished.folder / "tfidf" / "1", tmp_path / "1")
+    (copy / damage).write_bytes((copy / damage).read_bytes()[:20])
+    with pytest.raises(UserError, match=rf"asking the SavedModel {re.escape(str(copy))} failed: [^\n]+$"):
+        parity.ask(copy, [parity.question([b"good film"])])
 
 
 def test_a_model_outside_of_a_run_needs_texts(textapp, finished, served, tmp_path):

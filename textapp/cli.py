@@ -42,7 +42,8 @@ def in_sentences(command: Callable) -> Callable:
             errors.print(f"Error: {' '.join(str(error).split())}")
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            errors.print("Interrupted. What there is of the run is in a folder that ends in .unfinished.")
+            left = "What there is of the run is in a folder that ends in .unfinished."
+            errors.print(f"Interrupted. {left if command.__name__ == 'train' else 'Nothing was changed.'}")
             raise typer.Exit(INTERRUPTED) from None
         except MemoryError:
             errors.print("Error: out of memory; use fewer texts with --limit, or fewer models with --models.")

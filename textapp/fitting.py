@@ -16,7 +16,7 @@ from textapp.errors import UserError
 from textapp.evaluation.calibration import fit_temperature
 from textapp.models import CLASSIFIERS, GENERATORS, Classifier, Decoder
 from textapp.models.keras_file import QUANTIZATIONS
-from textapp.run import RunFolder
+from textapp.run import RunFolder, bytes_on_disk
 from textapp.text.tokens import RememberingCleaning
 from textapp.training.progress import Progress, Stopwatch
 
@@ -29,7 +29,7 @@ class Trained:
         name: of its row and its folder.
         model: with its temperature, if it classifies.
         folder: where it is saved.
-        cost: training_seconds, parameters, peak_memory_bytes.
+        cost: training_seconds, parameters, peak_memory_bytes, and bytes_on_disk without a SavedModel.
         history: a row for every epoch.
         notes: sentences for the report.
         export: the content of parity.json; None where there is no SavedModel.
@@ -167,6 +167,7 @@ def _trained(model: Classifier | Decoder, name: str, seconds: float, dataset: Da
     cost = {
         "training_seconds": seconds,
         "parameters": model.parameters,
+        "bytes_on_disk": bytes_on_disk(folder),
         "peak_memory_bytes": machine.peak_memory_bytes(),
     }
     return Trained(name=name, model=model, folder=folder, cost=cost, **answers)

@@ -25,7 +25,6 @@ from textapp.evaluation.verdict import verdict
 from textapp.fitting import Trained
 from textapp.models import load
 from textapp.models.explaining import explain, method
-from textapp.run import bytes_on_disk
 from textapp.text.subwords import END_ID
 from textapp.text.tokens import RememberingCleaning
 
@@ -77,9 +76,7 @@ def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[st
         ),
         "seeds": _seeds(trained, labels),
         # The model as it comes from the disk, which remembers no cleaned text.
-        "cost": trained.cost
-        | {"bytes_on_disk": bytes_on_disk(trained.folder), "device": machine.device()}
-        | prediction_speed(load(trained.folder).predict_proba, test.texts),
+        "cost": _cost(trained) | prediction_speed(load(trained.folder).predict_proba, test.texts),
     }
 
 
@@ -104,7 +101,7 @@ def generator_row(trained: Trained, dataset: Dataset) -> dict:
             {"prompt": prompt, "text": text, **SAMPLE_SETTINGS}
             for prompt, text in zip(SAMPLE_PROMPTS, samples, strict=True)
         ],
-        "cost": trained.cost | {"bytes_on_disk": bytes_on_disk(trained.folder), "device": machine.device()},
+        "cost": _cost(trained),
     }
 
 
@@ -164,6 +161,12 @@ def _facts(trained: Trained) -> dict:
         "notes": trained.notes,
         "history": trained.history,
     }
+
+
+def _cost(trained: Trained) -> dict:
+    exported = 0 if trained.export is None else trained.export["bytes"]
+    size = trained.cost["bytes_on_disk"] + exported
+    return trained.cost | {"bytes_on_disk": size, "device": machine.device()}
 
 
 def _seeds(trained: Trained, labels: np.ndarray) -> dict | None:
