@@ -78,4 +78,8 @@ def operations(saved_model):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except Exception as error:  # whatever TensorFlow raises at damaged content; its messages have many lines
+        told = [line.strip() for line in str(error).splitlines() if line.strip() and not line.endswith(":")]
+        sys.exit(told[0] if told else repr(error))

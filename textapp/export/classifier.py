@@ -39,6 +39,7 @@ class ClassifierModule(tf.Module):
                 tf.lookup.TextFileIndex.WHOLE_LINE,
                 tf.int64,
                 tf.lookup.TextFileIndex.LINE_NUMBER,
+                vocab_size=lines.read_bytes().count(b"\n"),  # so that a file with lines missing is refused
             ),
             default_value=unknown,
         )
