@@ -64,7 +64,7 @@ def write_run(folder: Path, data: DataConfig, wrong: dict[str, int], *, generato
     (folder / "report").mkdir(parents=True)
     write(folder / "report" / "report.json", report)
     config = {"data": {name: str(value) if isinstance(value, Path) else value for name, value in vars(data).items()}}
-    run |= {"config": config, "started": "2026-11-22T02:10:04+00:00"}
+    run |= {"config": config, "created": "2026-11-22T02:10:04+00:00"}
     write(folder / "run.json", run | {"dataset": {"label_names": names, **texts}})
     return folder
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tiny
 
-from textapp.datasets import Dataset
 from textapp.datasets.description import label_balance, length_histogram
 from textapp.datasets.near_duplicates import near_duplicates
 
@@ -32,9 +31,8 @@ def edited(generator, *, changes):
 
 
 def test_label_balance():
-    split = tiny.split()
-    dataset = Dataset("toy", tiny.LABEL_NAMES, split, tiny.split(["x"], [2]), tiny.split([], []), {}, ())
-    assert label_balance(dataset) == {
+    splits = {"train": tiny.split(), "validation": tiny.split(["x"], [2]), "test": tiny.split([], [])}
+    assert label_balance(splits, tiny.LABEL_NAMES) == {
         "train": {"bad": 3, "good": 3, "odd": 2},
         "validation": {"bad": 0, "good": 0, "odd": 1},
         "test": {"bad": 0, "good": 0, "odd": 0},

@@ -1,6 +1,7 @@
 """The main job on real reviews with every model, tiny: its files, and its SavedModels in a fresh process."""
 
 import csv
+import datetime
 import json
 import os
 import re
@@ -114,6 +115,9 @@ def test_run_json(finished):
     run = read(finished.folder / "run.json")
     assert run["models"] == [*CLASSIFIERS, COPIES[0], *GENERATORS, COPIES[1]]
     assert {"training", "export", "report"} == run["stages"].keys()
+    # What `compare` says of a run comes from here.
+    assert {"command", "seed", "versions", "device", "created"} <= run.keys()
+    assert datetime.datetime.fromisoformat(run["created"]).tzinfo
     assert run["seed"] == run["config"]["data"]["seed"] == 3
     assert run["dataset"]["name"] == "rotten_tomatoes"
     assert run["dataset"]["sizes"] == {"train": 200, "validation": 200, "test": 200}

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from textapp.evaluation.changes import worse_than
+from textapp.evaluation.changes import changes
 from textapp.evaluation.metrics import classification_metrics
 from textapp.evaluation.significance import compare_all, holm, paired_test, seed_spread, smallest_difference
 from textapp.evaluation.verdict import verdict
@@ -338,26 +338,33 @@ def test_one_seed_has_no_spread():
 
 def test_worse_by_hand():
     labels, old, new = predictions(only_a=10, only_b=2, both=30, neither=8)
-    assert worse_than(labels, old, new) == {
-        "worse": True,
-        "p_value": pytest.approx((1 + 12 + 66) / 2**12),
-        "difference": pytest.approx(-8 / 50),
-        "sentence": "Worse on the 50 test texts: 10 that were right are wrong now and 2 that were wrong are right, "
-        "-16.00 points (McNemar, one-sided, exact, p = 0.019).",
+    (found,) = changes(labels, {"m": old}, {"m": new})
+    p_value = pytest.approx((1 + 12 + 66) / 2**12)
+    assert found == {
+        **{"model": "m", "old": 0.8, "new": 0.64, "difference": pytest.approx(-8 / 50)},
+        **{"worse": True, "p_value": p_value, "p_value_holm": p_value},
+        "sentence": "Worse: m, accuracy 0.640 in the new run and 0.800 in the old run; of the 50 test texts 10 that "
+        "were right are wrong now and 2 that were wrong are right (McNemar, one-sided, exact, p = 0.019).",
     }
 
 
 @pytest.mark.parametrize(
-    ("only_old", "only_new", "p_value"),
-    [(0, 0, 1), (4, 0, 1 / 16), (0, 9, 1), (2, 10, 1 - (1 + 12) / 2**12)],
+    ("only_old", "only_new", "p_value", "head"),
+    [
+        (0, 0, 1, "No difference shown: "),
+        (4, 0, 1 / 16, "No difference shown: "),
+        (0, 9, 1, "Not shown to be worse: "),
+        (2, 10, 1 - (1 + 12) / 2**12, "Not shown to be worse: "),
+    ],
 )
-def test_not_worse_by_more_than_chance(only_old, only_new, p_value):
-    result = worse_than(*predictions(only_a=only_old, only_b=only_new, both=20))
-    assert result["worse"] is False
-    assert result["p_value"] == pytest.approx(p_value)
-    assert result["sentence"].startswith("Not shown to be worse on the ")
+def test_not_worse_by_more_than_chance(only_old, only_new, p_value, head):
+    labels, old, new = predictions(only_a=only_old, only_b=only_new, both=20)
+    (found,) = changes(labels, {"m": old}, {"m": new})
+    assert found["worse"] is False
+    assert found["p_value"] == pytest.approx(p_value)
+    assert found["sentence"].startswith(head)
 
 
-def test_worse_than_names_what_does_not_fit():
-    with pytest.raises(ValueError, match=r"predictions of new have shape \(4,\)"):
-        worse_than(LABELS, LABELS, LABELS[:4])
+def test_changes_name_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"predictions of m, new have shape \(4,\)"):
+        changes(LABELS, {"m": LABELS}, {"m": LABELS[:4]})

@@ -165,8 +165,8 @@ def _notes(runs: Runs) -> list[str]:
 
 
 def _run_facts(name: str, run: FinishedRun) -> dict:
-    facts = {key: run.facts.get(key) for key in ("command", "seed", "versions", "device")}
-    return {"name": name, **facts, "created": run.facts.get("started"), "folder": str(run.folder)}
+    facts = {key: run.facts.get(key) for key in ("command", "seed", "versions", "device", "created")}
+    return {"name": name, **facts, "folder": str(run.folder)}
 
 
 def _default_folder(runs: Runs) -> Path:

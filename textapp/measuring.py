@@ -9,7 +9,7 @@ import numpy as np
 
 from textapp import machine
 from textapp.datasets import Dataset
-from textapp.datasets.description import label_balance, length_histogram
+from textapp.datasets.description import length_histogram
 from textapp.datasets.near_duplicates import near_duplicates
 from textapp.evaluation.abstention import accuracy_coverage, conformal
 from textapp.evaluation.calibration import reliability
@@ -145,7 +145,7 @@ def data_facts(dataset: Dataset) -> dict:
         "name": dataset.name,
         "notes": list(dataset.notes),
         **dataset.facts,
-        "label_balance": label_balance(dataset),
+        "label_balance": dataset.facts["label_counts"],
         "lengths": length_histogram(train.texts),
         "duplicates_dropped": dataset.facts["dropped"]["duplicates"],
         "near_duplicates": near_duplicates(train.texts, test.texts, train_rows=train.rows, test_rows=test.rows),

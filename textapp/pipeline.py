@@ -78,6 +78,7 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
 
     folder = run.finish(
         {
+            "textapp": __version__,
             **facts,
             "seconds": round(stopwatch.seconds, 1),
             "stages": {name: round(value, 1) for name, value in seconds.items()},
@@ -96,7 +97,6 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
 def _run_facts(config: TrainConfig, command: str) -> dict:
     """Return what run.json and the report say of the run as a whole."""
     return {
-        "textapp": __version__,
         "command": command,
         "config": dataclasses.asdict(config),
         "seed": config.seed,
@@ -164,5 +164,4 @@ def _measure(
     progress.start("comparing the models")
     parts = between([trained for trained in models if trained.classifies], classifiers, dataset)
     cleaning.forget()
-    facts = {key: value for key, value in facts.items() if key != "textapp"}
     return build_report({**facts, "dataset": data}, classifiers, generators=generators, **parts)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from textapp.datasets.dataset import Dataset
+from textapp.datasets.dataset import Split
 
 MOST_BINS = 25
 
 
-def label_balance(dataset: Dataset) -> dict[str, dict[str, int]]:
+def label_balance(splits: Mapping[str, Split], label_names: Sequence[str]) -> dict[str, dict[str, int]]:
     """Return how many texts of each label every split has, {split: {label: count}}."""
-    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    names = dataset.label_names
     return {
-        role: dict(zip(names, np.bincount(split.labels, minlength=len(names)).tolist(), strict=True))
+        role: dict(zip(label_names, np.bincount(split.labels, minlength=len(label_names)).tolist(), strict=True))
         for role, split in splits.items()
     }
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from textapp.datasets.cleaning import clean
 from textapp.datasets.dataset import Dataset, Split, fingerprint
+from textapp.datasets.description import label_balance
 from textapp.datasets.labels import check_labels, order_labels, shorten
 from textapp.datasets.source import Examples, Source
 from textapp.datasets.splitting import stratified_split, stratified_subset
@@ -107,10 +108,7 @@ def _facts(source: Source, splits: dict[str, Split], label_names: tuple[str, ...
         "conflicting_duplicates": int(counts["conflicting"]),
         "mended_texts": int(counts["mended_texts"]),
         "sizes": {role: len(split) for role, split in splits.items()},
-        "label_counts": {
-            role: dict(zip(label_names, np.bincount(split.labels, minlength=len(label_names)).tolist(), strict=True))
-            for role, split in splits.items()
-        },
+        "label_counts": label_balance(splits, label_names),
         "fingerprint": fingerprint(splits.values(), label_names),
         "test_fingerprint": fingerprint([splits["test"]], label_names),
     }

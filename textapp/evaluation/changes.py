@@ -12,36 +12,6 @@ from textapp.evaluation.significance import count_discordant, holm
 from textapp.evaluation.wording import SIGNIFICANCE_LEVEL
 
 
-def worse_than(labels: np.ndarray, old_predictions: np.ndarray, new_predictions: np.ndarray) -> dict:
-    """Says whether new answers are worse than old ones to the same texts by more than chance.
-
-    McNemar's test, one-sided and exact at every size: a better or an equal model is called worse less often
-    than once in 20 times.
-
-    Args:
-        labels: true classes, int array of shape (N,).
-        old_predictions: predicted classes, int array of shape (N,).
-        new_predictions: the same of the new model.
-
-    Returns:
-        `worse`; `p_value`; `difference`, the new accuracy less the old; `sentence`.
-
-    Raises:
-        ValueError: if the arrays are empty or their shapes differ.
-    """
-    labels = np.asarray(labels)
-    only_old, only_new = count_discordant(labels, old_predictions, new_predictions, names=("old", "new"))
-    p_value = _p_value(only_old, only_new)
-    difference = (only_new - only_old) / len(labels)
-    worse = p_value < SIGNIFICANCE_LEVEL
-    sentence = (
-        f"{'Worse' if worse else 'Not shown to be worse'} on the {wording.texts(len(labels))}: "
-        f"{only_old:,} that were right are wrong now and {only_new:,} that were wrong are right, "
-        f"{100 * difference:+.2f} points (McNemar, one-sided, exact, {wording.p_value(p_value)})."
-    )
-    return {"worse": worse, "p_value": p_value, "difference": difference, "sentence": sentence}
-
-
 def changes(
     labels: np.ndarray,
     old_predictions: Mapping[str, np.ndarray],
@@ -50,12 +20,13 @@ def changes(
     old_name: str = "the old run",
     new_name: str = "the new run",
 ) -> list[dict]:
-    """Says of each model that two runs have whether it has become worse, as `worse_than` does.
+    """Says of each model that two runs have whether it has become worse by more than chance.
 
-    P-values are corrected by Holm over the models, so that a run in which nothing is worse is called worse in
-    any of them less often than once in 20 times. A model that is right on the same texts as before cannot be
-    called worse whatever the level, and does not count among them (Tarone 1990, "A modified Bonferroni method
-    for discrete data", Biometrics 46): the majority, or a model that nobody touched, costs the others nothing.
+    McNemar's test, one-sided and exact at every size. P-values are corrected by Holm over the models, so that a run
+    in which nothing is worse is called worse in any of them less often than once in 20 times. A model that is right
+    on the same texts as before cannot be called worse whatever the level, and does not count among them (Tarone 1990,
+    "A modified Bonferroni method for discrete data", Biometrics 46): the majority, or a model that nobody touched,
+    costs the others nothing.
 
     Args:
         labels: true classes, int array of shape (N,).

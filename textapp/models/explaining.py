@@ -15,7 +15,7 @@ import scipy.sparse
 from textapp.models.classifier import Classifier
 from textapp.models.linear import NgramClassifier
 from textapp.models.network import NetworkClassifier
-from textapp.training.batches import Batches, shorten
+from textapp.training.batches import shorten
 
 Words = list[tuple[str, float]]
 
@@ -76,9 +76,7 @@ def _(model: NetworkClassifier, texts: Sequence[str], classes: Sequence[int]) ->
     read = [shorten(np.arange(len(tokens)), model.sequence_length) for tokens in token_lists]
     kept = [[tokens[i] for i in positions] for tokens, positions in zip(token_lists, read, strict=True)]
     explained = []
-    for tokens, positions, words in zip(
-        token_lists, read, _leave_out(kept, classes, functools.partial(_logits, model)), strict=True
-    ):
+    for tokens, positions, words in zip(token_lists, read, _leave_out(kept, classes, model.token_logits), strict=True):
         weights = np.zeros(len(tokens))
         weights[positions] = [weight for _, weight in words]
         explained.append(list(zip(tokens, weights.tolist(), strict=True)))
@@ -151,12 +149,3 @@ def _log_probabilities(model: Classifier, token_lists: list[Sequence[str]]) -> n
     # Cleaning leaves cleaned tokens as they are, so that they may stand for the text.
     probabilities = model.predict_proba([" ".join(tokens) for tokens in token_lists])
     return np.log(np.maximum(probabilities, _SMALLEST_PROBABILITY))
-
-
-def _logits(model: NetworkClassifier, token_lists: list[Sequence[str]]) -> np.ndarray:
-    ids = model.vocabulary.encode(token_lists)
-    batches = Batches(ids, batch_size=model.batch_size, sequence_length=model.sequence_length)
-    logits = np.zeros((len(ids), len(model.label_names)), np.float32)
-    answers = [model.network.predict_on_batch(batches[index][0]) for index in range(len(batches))]
-    logits[batches.order] = np.concatenate(answers)
-    return logits

@@ -127,9 +127,13 @@ class NetworkClassifier(Classifier):
 
     def predict_logits(self, texts: Sequence[str]) -> np.ndarray:
         """Return the logits of N texts, float32 of shape (N, C)."""
-        logits = np.zeros((len(texts), len(self.label_names)), np.float32)
-        if len(texts) > 0:
-            batches = self.batches(texts)
+        return self.token_logits(self.cleaning(texts))
+
+    def token_logits(self, tokens: Sequence[Sequence[str]]) -> np.ndarray:
+        """Return the logits of N texts that are cleaned already, float32 of shape (N, C)."""
+        logits = np.zeros((len(tokens), len(self.label_names)), np.float32)
+        if len(tokens) > 0:
+            batches = self._batches(tokens)
             answers = [self.network.predict_on_batch(batches[index][0]) for index in range(len(batches))]
             logits[batches.order] = np.concatenate(answers)
         return logits
