@@ -17,8 +17,8 @@ from textapp.config import DataConfig
 from textapp.datasets import Dataset, load_dataset
 from textapp.errors import UserError
 from textapp.models import CLASSIFIERS, Classifier
+from textapp.text.cache import CachedCleaning
 from textapp.text.cleaning import make_cleaning
-from textapp.text.tokens import RememberingCleaning
 from textapp.training.progress import Progress
 
 STOPWORDS = ("none", "nltk:english", "default")
@@ -59,7 +59,7 @@ def stopword_rows(dataset: Dataset, models: list[str], seeds: int) -> list[list[
     rows = []
     for name in STOPWORDS:
         try:
-            cleaning = RememberingCleaning(make_cleaning(name))
+            cleaning = CachedCleaning(make_cleaning(name))
         except UserError as error:
             print(f"left out: {error}", file=sys.stderr)
             continue
@@ -74,7 +74,7 @@ def stopword_rows(dataset: Dataset, models: list[str], seeds: int) -> list[list[
 
 def lstm_rows(dataset: Dataset, seeds: int) -> list[list[str]]:
     """Return a row per direction."""
-    cleaning = RememberingCleaning(make_cleaning())
+    cleaning = CachedCleaning(make_cleaning())
     return [
         [
             name,
@@ -85,7 +85,7 @@ def lstm_rows(dataset: Dataset, seeds: int) -> list[list[str]]:
 
 
 def validation_accuracy(
-    model: type[Classifier], dataset: Dataset, cleaning: RememberingCleaning, seeds: int, **options
+    model: type[Classifier], dataset: Dataset, cleaning: CachedCleaning, seeds: int, **options
 ) -> str:
     """Train with the seeds 0, 1, ... and return the accuracy in words."""
     accuracies = []

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 # Before anything imports Keras or TensorFlow.
@@ -12,6 +13,8 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.update(COLUMNS="200", NO_COLOR="1", _TYPER_FORCE_DISABLE_TERMINAL="1")
 REPO = Path(__file__).parents[1]
 sys.path.insert(0, str(REPO))
+_CACHE = tempfile.TemporaryDirectory(prefix="textapp-tests-")  # removed when the tests end
+os.environ["TEXTAPP_CACHE"] = _CACHE.name
 
 import pytest  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402

@@ -14,6 +14,14 @@ from textapp.errors import UserError
 GOOD = "text,label\n" + "".join(f"text number {n},{'ab'[n % 2]}\n" for n in range(8))
 
 
+@pytest.fixture(autouse=True, params=["whole", "in pieces"])
+def pieces(request, monkeypatch):
+    """What is wrong is found and said in the same way wherever a piece of the file ends."""
+    if request.param == "in pieces":
+        monkeypatch.setattr("textapp.datasets.tables.ROWS", 2)
+        monkeypatch.setattr("textapp.datasets.content.BLOCK", 16)
+
+
 def save(path, content):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return path

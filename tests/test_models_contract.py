@@ -10,7 +10,6 @@ import tiny
 import textapp as library
 from textapp.models import CLASSIFIERS, GENERATORS, load
 from textapp.models.network import NetworkClassifier
-from textapp.training.batches import pad
 
 MODELS = [*CLASSIFIERS, *GENERATORS]
 NETWORKS = [name for name, known in CLASSIFIERS.items() if issubclass(known, NetworkClassifier)]
@@ -73,10 +72,15 @@ def test_unusual_texts_have_finite_answers(trained, name):
     assert trained(name).parameters > 0
 
 
+def padded(rows, width):
+    token_ids = np.array([[*row, *[0] * (width - len(row))] for row in rows], np.int32)
+    return {"token_ids": token_ids, "padding_mask": token_ids > 0}
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_padding_does_not_matter(trained, name):
     rows = [np.array([3, 2, 5], np.int32), np.array([4], np.int32)]
-    logits = [keras.ops.convert_to_numpy(trained(name).network(pad(rows, width))) for width in (3, 5, 7)]
+    logits = [keras.ops.convert_to_numpy(trained(name).network(padded(rows, width))) for width in (3, 5, 7)]
     np.testing.assert_allclose(logits[1], logits[0], atol=1e-5)
     np.testing.assert_allclose(logits[2], logits[0], atol=1e-5)
     assert logits[0].shape == (2, 3)
@@ -85,7 +89,7 @@ def test_padding_does_not_matter(trained, name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_stands_on_padding_does_not_matter(trained, name):
-    inputs = pad([np.array([3, 2, 5], np.int32), np.array([4], np.int32)], 7)
+    inputs = padded([np.array([3, 2, 5], np.int32), np.array([4], np.int32)], 7)
     expected = keras.ops.convert_to_numpy(trained(name).network(inputs))
     inputs["token_ids"][~inputs["padding_mask"]] = 6
     found = keras.ops.convert_to_numpy(trained(name).network(inputs))

@@ -1,9 +1,15 @@
 """`predict` and `generate`: answers of saved models, to texts and to files, and what they refuse."""
 
+import csv
+import io
+
 import pandas as pd
 import pytest
 import tiny
+from rich.console import Console
 
+from textapp import prediction
+from textapp.errors import UserError
 from textapp.reports.visible import visible
 
 
@@ -45,6 +51,61 @@ def test_a_file_keeps_its_columns_and_order(textapp, folder_of, trained, tmp_pat
     assert found["predicted_score"].astype(float).tolist() == pytest.approx(scores.tolist(), abs=1e-6)
 
 
+@pytest.mark.parametrize("model", ["tfidf", "lstm"])
+def test_a_file_in_pieces_is_answered_as_a_list_is(trained, tmp_path, monkeypatch, model):
+    """However long the texts are, and wherever a piece ends, each answer stands in its text's row."""
+    monkeypatch.setattr("textapp.datasets.tables.ROWS", 7)
+    texts = [f"{text} {'so ' * (41 * n % 17)}\r\n" for n, text in enumerate(tiny.TEXTS * 5)]
+    data, output = tmp_path / "texts.jsonl", tmp_path / "answers.csv"
+    pd.DataFrame({"text": texts}).to_json(data, orient="records", lines=True)
+    assert prediction.predict_file(trained(model), data, output, text_column=None) == len(texts)
+    with output.open(newline="", encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    probabilities = trained(model).predict_proba(texts)
+    assert [row["text"] for row in found] == texts
+    assert [row["predicted_label"] for row in found] == trained(model).predict(texts)
+    scores = [float(row["predicted_score"]) for row in found]
+    assert scores == pytest.approx(probabilities.max(axis=1).tolist(), abs=1e-5)
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".jsonl"] == ["answers.csv"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, UserError("bad")])
+def test_what_stops_in_the_middle_leaves_nothing(trained, tmp_path, monkeypatch, error):
+    monkeypatch.setattr("textapp.datasets.tables.ROWS", 7)
+    data, output = tmp_path / "texts.csv", tmp_path / "answers.csv"
+    data.write_text("text\n" + "good film\n" * 20)
+    classifier, pieces = trained("tfidf"), []
+
+    def stop(texts):
+        pieces.append(len(texts))
+        if len(pieces) == 2:
+            raise error
+        return type(classifier).predict_proba(classifier, texts)
+
+    monkeypatch.setattr(classifier, "predict_proba", stop)
+    with pytest.raises(error if isinstance(error, type) else UserError):
+        prediction.predict_file(classifier, data, output, text_column=None)
+    assert pieces == [7, 7]
+    assert [path.name for path in tmp_path.iterdir()] == ["texts.csv"]
+
+
+def test_a_terminal_shows_how_far_it_is(trained, tmp_path):
+    data = tmp_path / "texts.csv"
+    data.write_text("text\n" + "good film\n" * 20)
+    for terminal in (False, True):
+        shown = io.StringIO()
+        console = Console(file=shown, force_terminal=terminal, width=80)
+        prediction.predict_file(trained("tfidf"), data, tmp_path / "a.csv", text_column=None, console=console)
+        assert ("20 rows, " in shown.getvalue()) == terminal
+        assert bool(shown.getvalue()) == terminal
+
+
+def test_half_a_surrogate_pair_does_not_stop_a_file(trained, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "good \\ud83d film"}\n')
+    assert prediction.predict_file(trained("tfidf"), tmp_path / "a.jsonl", tmp_path / "a.csv", text_column=None) == 1
+    assert pd.read_csv(tmp_path / "a.csv")["text"].tolist() == ["good ? film"]
+
+
 def test_the_text_column_can_be_chosen(textapp, folder_of, trained, tmp_path):
     data, output = tmp_path / "texts.csv", tmp_path / "answers.csv"
     data.write_text("text,other\nboring,great fun\n")
@@ -84,11 +145,11 @@ def test_an_output_that_cannot_be_written(textapp, folder_of, tmp_path, monkeypa
     refused(textapp(*predict, data / "answers.csv"), "the system says:")
     refused(textapp(*predict, tmp_path), "is no file; choose the path of a CSV")
 
-    def to_csv(self, path, **_):
-        path.write_text("half")
+    def full(source, target):
+        assert "good" in source.read_text()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pd.DataFrame, "to_csv", to_csv)
+    monkeypatch.setattr("os.replace", full)
     refused(textapp(*predict, output), "the system says: No space left on device")
     assert output.read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.csv", "texts.csv"]

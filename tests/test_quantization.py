@@ -96,7 +96,7 @@ def test_a_file_of_objects_is_not_unpickled(folder):
 @pytest.mark.parametrize(
     ("name", "quantization", "message"),
     [
-        ("lstm", "int8", "lstm cannot be quantized: Keras has no int8 for its LSTM layers"),
+        ("lstm", "int8", "lstm cannot be quantized: Keras has no int8 for recurrent layers"),
         ("tfidf", "int8", "tfidf cannot be quantized: int8 is for Keras networks"),
         ("encoder", "int3", r"unknown quantization 'int3'; choose from \['int8'\]"),
     ],

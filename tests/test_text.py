@@ -1,13 +1,15 @@
 """Words and subwords to ids and back."""
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from textapp.errors import UserError
 from textapp.text.cleaning import make_cleaning
+from textapp.text.ragged import Ragged
 from textapp.text.subwords import END_ID, END_OF_TEXT, Subwords
-from textapp.text.tokens import RememberingCleaning
+from textapp.text.tokenizing import tokenize
 from textapp.text.vocabulary import Vocabulary
 
 TOKENS = [["good", "film", "good"], ["bad", "film"], ["a", "é", "good"]]
@@ -97,21 +99,29 @@ def test_more_texts_than_are_encoded_at_a_time(monkeypatch):
     assert SUBWORDS.encode(texts) == whole
 
 
-def test_remembered_texts_are_cleaned_once():
-    cleaning, seen = make_cleaning(), []
-
-    def counted(texts):
-        seen.extend(texts)
-        return cleaning(texts)
-
-    remembering = RememberingCleaning(counted)
-    assert remembering(["Good film", "bad", "bad"]) == [["good", "film"], ["bad"], ["bad"]]
-    assert remembering(["bad", "new"]) == [["bad"], ["new"]]
-    assert seen == ["Good film", "bad", "new"]
-    remembering.forget()
-    assert remembering(["bad"]) == [["bad"]]
-    assert seen[-1] == "bad"
+def test_numbered_tokens_give_the_same_vocabulary_and_ids():
+    texts = ["Good film, good!", "", "bad film", "zebra ZEBRA zebra", "The", "a very é film"]
+    lists, numbered = make_cleaning()(texts), tokenize(make_cleaning(), texts)
+    for options in ({"size": 12}, {"size": 5}, {"size": 2}, {"size": 12, "min_count": 2}):
+        vocabulary = Vocabulary.build(lists, **options)
+        assert Vocabulary.build(numbered, **options).words == vocabulary.words
+        rows, expected = vocabulary.encode(numbered), vocabulary.encode(lists)
+        assert [row.tolist() for row in rows] == [row.tolist() for row in expected]
+        assert rows.lengths.tolist() == expected.lengths.tolist() == [max(len(tokens), 1) for tokens in lists]
+        assert {row.dtype for row in rows} == {np.dtype(np.int32)}
 
 
-def test_remembering_keeps_the_settings():
-    assert RememberingCleaning(make_cleaning("none")).to_json() == make_cleaning("none").to_json()
+def test_ids_of_no_tokens_at_all():
+    for texts in ([], ["", "The"]):
+        numbered = tokenize(make_cleaning(), texts)
+        vocabulary = Vocabulary.build(numbered, size=12)
+        assert [row.tolist() for row in vocabulary.encode(numbered)] == [[1]] * len(texts)
+
+
+def test_ragged_by_hand():
+    rows = Ragged(np.array([2, 0, 1], np.int32), np.array([0, 2, 2, 3]), table=np.array([7, 8, 9], np.int32), empty=5)
+    assert [row.tolist() for row in rows] == [[9, 7], [5], [8]]
+    assert rows[-1].tolist() == [8]
+    with pytest.raises(IndexError):
+        rows[3]
+    assert rows.take(np.array([[2, 0], [-1, 1]])).tolist() == [[8, 9], [5, 7]]

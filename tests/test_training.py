@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from textapp.errors import UserError
-from textapp.training.batches import WIDTHS, Batches, pad, shorten
+from textapp.training.batches import POOL, WIDTHS, Batches, shorten
 from textapp.training.fit import fit
 from textapp.training.progress import Progress
 from textapp.training.windows import Windows, pack, score_windows
@@ -41,12 +41,25 @@ def test_shorten_to_one_and_to_an_even_number():
     assert shorten(np.arange(9), 4).tolist() == [0, 1, 7, 8]
 
 
-def test_pad():
-    inputs = pad([np.array([5, 6], np.int32), np.array([7], np.int32)], 4)
-    assert inputs["token_ids"].tolist() == [[5, 6, 0, 0], [7, 0, 0, 0]]
-    assert inputs["padding_mask"].tolist() == [[True, True, False, False], [True, False, False, False]]
+def test_inputs_by_hand():
+    batches = Batches([np.array([5, 6], np.int32), np.array([7], np.int32)], batch_size=2, sequence_length=4)
+    (inputs,) = batches[0]
+    assert inputs["token_ids"].tolist() == [[7, 0, 0, 0], [5, 6, 0, 0]]
+    assert inputs["padding_mask"].tolist() == [[True, False, False, False], [True, True, False, False]]
     assert inputs["token_ids"].dtype == np.int32
     assert inputs["padding_mask"].dtype == bool
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 8, 70])
+def test_inputs_are_the_shortened_rows(length):
+    random = np.random.default_rng(0)
+    rows = [random.integers(2, 99, size, dtype=np.int32) for size in [*LENGTHS, 1, 200]]
+    batches = Batches(rows, np.zeros(len(rows), np.int32), batch_size=4, sequence_length=length, seed=3)
+    for index, chosen in enumerate(batches._plan):
+        inputs = batches[index][0]
+        found = [ids[mask].tolist() for ids, mask in zip(inputs["token_ids"], inputs["padding_mask"], strict=True)]
+        assert found == [shorten(rows[position], length).tolist() for position in chosen]
+        assert (inputs["token_ids"][~inputs["padding_mask"]] == 0).all()
 
 
 def test_bucketing_by_hand():
@@ -59,12 +72,74 @@ def test_bucketing_by_hand():
     assert batches[3][2].tolist() == [1, 1]
 
 
-def test_order_maps_back():
-    batches = Batches(rows_of(LENGTHS), batch_size=3, sequence_length=70)
-    first_ids = np.concatenate([batches[index][0]["token_ids"][:, 0] for index in range(len(batches))])
-    answers = np.zeros(len(LENGTHS), int)
-    answers[batches.order] = first_ids
-    assert answers.tolist() == [position + 2 for position in range(len(LENGTHS))]
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 11])
+def test_answers_are_put_back(count):
+    """Batches are filled up to 1, 2 or all 3 rows; the filling is left out again."""
+    batches = Batches(rows_of(LENGTHS[:count]), batch_size=3, sequence_length=70)
+    answers = [batches[index][0]["token_ids"][:, :2] for index in range(len(batches))]
+    assert {len(rows) for rows in answers} <= {1, 2, 3}
+    assert batches.put_back(answers)[:, 0].tolist() == [position + 2 for position in range(count)]
+
+
+def test_rows_are_filled_up_to_a_power_of_two():
+    rows = [len(Batches(rows_of([5] * n), batch_size=24, sequence_length=9)[0][0]["token_ids"]) for n in range(1, 25)]
+    assert rows == [1, 2, 4, 4, *[8] * 4, *[16] * 8, *[24] * 8]
+
+
+def test_few_shapes_in_all_epochs():
+    """Every width with B rows, and one shape more for what is left over."""
+    lengths = np.random.default_rng(1).integers(1, 100, 500)
+    batches, shapes = batches_of(lengths.tolist(), seed=5), set()
+    for _ in range(10):
+        shapes |= {batches[index][0]["token_ids"].shape for index in range(len(batches))}
+        batches.on_epoch_end()
+    assert shapes == {(3, 32), (3, 64), (3, 70), (2, 70)}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_batches_are_pools_sorted_by_length_and_shuffled(seed):
+    """The plan in a few plain lines."""
+    lengths = np.random.default_rng(2).integers(1, 32, 3 * POOL * 2 + 5)
+    random = np.random.default_rng(seed)
+    shuffled, plan = random.permutation(len(lengths)).tolist(), []
+    for start in range(0, len(shuffled), 3 * POOL):
+        pool = sorted(shuffled[start : start + 3 * POOL], key=lambda position: lengths[position])
+        plan += [pool[first : first + 3] for first in range(0, len(pool), 3)]
+    plan = [plan[position] for position in random.permutation(len(plan))]
+    assert batches_of(lengths.tolist(), seed=seed).order.tolist() == list(itertools.chain(*plan))
+
+
+def test_nothing_is_traced_after_the_first_epoch():
+    """A layer's Python code runs when TensorFlow traces or JAX compiles, and at no other step."""
+    calls = []
+
+    class Counted(keras.layers.Layer):
+        def call(self, inputs):
+            calls.append(inputs.shape)
+            return inputs
+
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    padding_mask = keras.Input((None,), dtype="bool", name="padding_mask")
+    embedded = Counted()(keras.layers.Embedding(200, 2)(token_ids))
+    logits = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling1D()(embedded))
+    network = keras.Model({"token_ids": token_ids, "padding_mask": padding_mask}, logits)
+    jax = keras.backend.backend() == "jax"
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    network.compile("adam", loss, weighted_metrics=["accuracy"], jit_compile=jax)
+
+    def train_and_predict(epochs):
+        labels = np.arange(len(lengths), dtype=np.int32) % 2
+        options = {"batch_size": 3, "sequence_length": 70}
+        train = Batches(rows_of(lengths), labels, seed=5, **options)
+        network.fit(train, validation_data=Batches(rows_of(LENGTHS), labels[:11], **options), epochs=epochs, verbose=0)
+        batches = Batches(rows_of(lengths), **options)
+        return batches.put_back([network.predict_on_batch(batches[i][0]) for i in range(len(batches))])
+
+    lengths = LENGTHS * 10
+    train_and_predict(epochs=1)
+    warm = len(calls)
+    assert train_and_predict(epochs=3).shape == (110, 2)
+    assert len(calls) == warm
 
 
 def test_every_text_once_an_epoch_and_epochs_differ():

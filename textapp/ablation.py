@@ -19,9 +19,9 @@ from textapp.finished import FinishedRun
 from textapp.models import CLASSIFIERS, Classifier, load
 from textapp.reports import figures
 from textapp.reports.write import write_report
+from textapp.text.cache import CachedCleaning
 from textapp.text.cleaning import Cleaning
 from textapp.text.steps import STEPS, without
-from textapp.text.tokens import RememberingCleaning
 from textapp.training.progress import Progress, Stopwatch
 
 FULL = "nothing"  # the name of the row of the full cleaning
@@ -168,7 +168,7 @@ def _answers(
     model: Classifier, cleaning: Cleaning, dataset: Dataset, seeds: Sequence[int], progress: Progress
 ) -> list[np.ndarray]:
     """Return for each seed the classes, int array of shape (N,), that the validation texts get."""
-    remembering = RememberingCleaning(cleaning)
+    remembering = CachedCleaning(cleaning)
     answers = []
     for seed in seeds:
         stopwatch = Stopwatch()

@@ -14,8 +14,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from textapp.config import DataConfig, TrainConfig
+from textapp.config import DataConfig, TrainConfig, seconds_of
 from textapp.errors import UserError
+from textapp.memory import keep_memory
 
 # In words, since importing the dicts takes Keras and seconds; a test holds them against the dicts.
 DATASETS = "imdb, rotten_tomatoes, aclimdb"
@@ -115,6 +116,12 @@ def train(
             rich_help_panel="Models",
         ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="How long each network trains: 90s, 10m, 1.5h. (default: its epochs decide)", rich_help_panel="Models"
+        ),
+    ] = None,
     quantize: Annotated[
         str | None,
         typer.Option(
@@ -166,6 +173,7 @@ def train(
         stopwords=stopwords,
         class_weight=class_weight,
         epochs=epochs,
+        budget=None if budget is None else seconds_of(budget),
         quantize=quantize,
         seeds=seeds,
         tensorboard=tensorboard,
@@ -217,7 +225,7 @@ def predict(
         for text, label, score in prediction.answers(classifier, texts):
             typer.echo(f"{label}\t{score:.4f}\t{text!r}")
         return
-    count = prediction.predict_file(classifier, data, output, text_column=text_column)
+    count = prediction.predict_file(classifier, data, output, text_column=text_column, console=_console())
     typer.echo(f"Wrote {count:,} answers to {output}.")
 
 
@@ -352,7 +360,8 @@ def _console() -> Console:
 
 
 def _prepare_keras() -> None:
-    """Load Keras without the log lines that its backend prints while loading."""
+    """Load Keras without the log lines that its backend prints while loading, and let it keep its memory."""
+    keep_memory()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of tracing for each bucket's width
     sys.stderr.flush()

@@ -161,6 +161,11 @@ def _notes(runs: Runs) -> list[str]:
     if len(set(devices.values())) > 1:
         told = "; ".join(f"{name}: {device or 'unknown'}" for name, device in devices.items())
         notes.append(f"Times are from different devices ({told}).")
+    budgets = {name: run.facts["config"].get("budget") for name, run in runs.items()}
+    budgets = {name: "none" if seconds is None else f"{seconds} s" for name, seconds in budgets.items()}
+    if len(set(budgets.values())) > 1:
+        told = "; ".join(f"{name}: {budget}" for name, budget in budgets.items())
+        notes.append(f"The runs had different budgets of time to train ({told}).")
     return notes
 
 

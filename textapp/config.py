@@ -3,8 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 from pathlib import Path
 from typing import Self
+
+from textapp.errors import UserError
+
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # of a time, in seconds
+
+
+def seconds_of(text: str) -> float:
+    """Return a time such as "90s", "10m", "1.5h", or plain seconds such as "90", in seconds.
+
+    Raises:
+        UserError: it is no such time, or none above 0.
+    """
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([smh]?)", text.strip().lower())
+    seconds = float(found[1]) * UNITS[found[2]] if found else 0.0
+    if not 0 < seconds < math.inf:
+        raise UserError(f"--budget is {text!r}; it must be a time above 0 such as 90s, 10m, 1.5h or plain seconds")
+    return seconds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,7 +68,10 @@ class TrainConfig:
         models: names out of `CLASSIFIERS` and `GENERATORS`, or only "all".
         stopwords: "default", "none", "nltk:LANGUAGE" or a path to a word list.
         class_weight: None or "balanced".
-        epochs: the most passes over the training texts for every network; None for each model's own.
+        epochs: the most passes over the training texts for every network; None for each model's own, or with a
+            budget for as many as it allows.
+        budget: how many seconds each network trains, the learning rate reaching zero when they are over; None for
+            no limit. Linear models train whole.
         quantize: None, or "int8" to compare, besides each model that can be quantized, the quantized one.
         seeds: how many seeds to train each network that classifies with, from `seed` on; the first is kept.
         tensorboard: whether Keras writes TensorBoard's logs beside each network.
@@ -64,6 +86,7 @@ class TrainConfig:
     stopwords: str = "default"
     class_weight: str | None = None
     epochs: int | None = None
+    budget: float | None = None
     quantize: str | None = None
     seeds: int = 1
     tensorboard: bool = False

@@ -17,7 +17,7 @@ from textapp.evaluation.calibration import fit_temperature
 from textapp.models import CLASSIFIERS, GENERATORS, Classifier, Decoder
 from textapp.models.keras_file import QUANTIZATIONS
 from textapp.run import RunFolder, bytes_on_disk
-from textapp.text.tokens import RememberingCleaning
+from textapp.text.cache import CachedCleaning
 from textapp.training.progress import Progress, Stopwatch
 
 
@@ -96,14 +96,20 @@ def chosen_quantizations(config: TrainConfig, models: Sequence[str]) -> list[str
 
 
 def train_model(
-    name: str, config: TrainConfig, cleaning: RememberingCleaning, dataset: Dataset, run: RunFolder, progress: Progress
+    name: str, config: TrainConfig, cleaning: CachedCleaning, dataset: Dataset, run: RunFolder, progress: Progress
 ) -> Trained:
     """Fit, calibrate and save one model, and train it again with other seeds where the user wants that."""
     machine.forget_peak_memory()
     stopwatch = Stopwatch()
     model = _make(name, config, cleaning, dataset)
     history = model.fit(dataset.train, dataset.validation, progress=progress)
-    trained = _trained(model, name, stopwatch.seconds, dataset, run)
+    seconds = stopwatch.seconds
+    trained = _trained(model, name, seconds, dataset, run)
+    trained.cost["budget_seconds"] = config.budget
+    if config.budget is not None and seconds > config.budget and not hasattr(model, "budget"):
+        trained.notes.append(
+            f"Trained whole, in {seconds:.0f} s instead of {config.budget:g} s: only networks stop at a budget."
+        )
     trained.history = history
     _write_history(trained.folder / "history.csv", history)
     if trained.classifies:
@@ -135,7 +141,7 @@ def quantize_model(
 
 
 def _make(
-    name: str, config: TrainConfig, cleaning: RememberingCleaning, dataset: Dataset, *, seed: int | None = None
+    name: str, config: TrainConfig, cleaning: CachedCleaning, dataset: Dataset, *, seed: int | None = None
 ) -> Classifier | Decoder:
     """Return an untrained model with what of the configuration is an option of it."""
     known = {**CLASSIFIERS, **GENERATORS}[name]
@@ -146,7 +152,9 @@ def _make(
         "seed": config.seed if seed is None else seed,
         "class_weight": config.class_weight,
     }
-    if config.epochs is not None:
+    if config.budget is not None and "budget" in fields:
+        wanted |= {"budget": config.budget, "epochs": config.epochs}  # None for as many as the budget allows
+    elif config.epochs is not None:
         wanted["epochs"] = config.epochs
     return known(**{option: value for option, value in wanted.items() if option in fields})
 

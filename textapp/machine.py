@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import os
 import platform
@@ -28,22 +29,41 @@ def versions() -> dict[str, str]:
 
 def device() -> str:
     """Return the processor or the GPUs that train, with the backend: "2 x AMD EPYC 7B13, tensorflow"."""
-    try:
-        gpus = keras.distribution.list_devices("gpu")
-    except RuntimeError:  # JAX's way to say that there is none
-        gpus = []
-    if gpus:
+    if gpus := _gpus():
         return f"{len(gpus)} x GPU, {keras.backend.backend()}"
     return f"{len(os.sched_getaffinity(0))} cores of {_processor()}, {keras.backend.backend()}"
 
 
+def has_gpu() -> bool:
+    """Return whether the backend computes on a GPU."""
+    return bool(_gpus())
+
+
+@functools.cache
+def _gpus() -> list[str]:
+    try:
+        return keras.distribution.list_devices("gpu")
+    except RuntimeError:  # JAX's way to say that there is none
+        return []
+
+
+def has_bfloat16() -> bool:
+    """Return whether the device multiplies bfloat16 faster than float32: a GPU, or a CPU with the instructions."""
+    return has_gpu() or bool({"avx512_bf16", "amx_bf16"} & set(_cpu_facts().get("flags", "").split()))
+
+
 def _processor() -> str:
+    return _cpu_facts().get("model name") or platform.processor() or platform.machine()
+
+
+@functools.cache
+def _cpu_facts() -> dict[str, str]:
+    """Return what Linux says of the last core; nothing elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
+        return {}
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def peak_memory_bytes() -> int:

@@ -25,8 +25,8 @@ from textapp.evaluation.verdict import verdict
 from textapp.fitting import Trained
 from textapp.models import load
 from textapp.models.explaining import explain, method
+from textapp.text.cache import CachedCleaning
 from textapp.text.subwords import END_ID
-from textapp.text.tokens import RememberingCleaning
 
 SAMPLE_PROMPTS = ("The movie", "I", "The worst part is", "This is one of the best", "")
 SAMPLE_SETTINGS = {"seed": 0, "temperature": 0.8, "top_k": 0, "top_p": 0.95, "max_new_tokens": 60}
@@ -75,6 +75,7 @@ def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[st
             test.texts[changed], labels[changed], trained.model.predict_proba, before=probabilities[changed]
         ),
         "seeds": _seeds(trained, labels),
+        "validation_accuracy": (trained.validation_probabilities.argmax(axis=1) == dataset.validation.labels).mean(),
         # The model as it comes from the disk, which remembers no cleaned text.
         "cost": _cost(trained) | prediction_speed(load(trained.folder).predict_proba, test.texts),
     }
@@ -105,10 +106,10 @@ def generator_row(trained: Trained, dataset: Dataset) -> dict:
     }
 
 
-def slices(dataset: Dataset, cleaning: RememberingCleaning) -> dict[str, list[str]]:
+def slices(dataset: Dataset, cleaning: CachedCleaning) -> dict[str, list[str]]:
     """Return {slice: the group of each test text}."""
     test = dataset.test
-    known = {token for tokens in cleaning(dataset.train.texts) for token in tokens}
+    known = set(cleaning(dataset.train.texts).words)
     groups = text_groups(
         test.texts, cleaning(test.texts), known, test.labels, dataset.label_names, sources=dataset.test_groups
     )

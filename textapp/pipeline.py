@@ -24,8 +24,8 @@ from textapp.reports.schema import build_report
 from textapp.reports.terminal import print_report
 from textapp.reports.write import write_model_cards, write_report
 from textapp.run import RunFolder
+from textapp.text.cache import CachedCleaning
 from textapp.text.cleaning import make_cleaning
-from textapp.text.tokens import RememberingCleaning
 from textapp.training.progress import Progress, Stopwatch
 
 SAVED_MODEL = "1"  # the first version, in TensorFlow Serving's layout
@@ -53,7 +53,7 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     quantizable = chosen_quantizations(config, names)
     if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise UserError("--tensorboard needs the package; run `python -m pip install tensorboard==2.21.0`")
-    cleaning = RememberingCleaning(make_cleaning(config.stopwords))
+    cleaning = CachedCleaning(make_cleaning(config.stopwords))
     dataset = load_dataset(config.data)
     run = RunFolder(config.output, config.run or dataset.name[:80], overwrite=config.overwrite)
     _announce(dataset, run, console)
@@ -145,7 +145,7 @@ def _check(trained: Trained, target: Path, dataset: Dataset) -> dict:
 
 
 def _measure(
-    models: Sequence[Trained], dataset: Dataset, cleaning: RememberingCleaning, facts: dict, progress: Progress
+    models: Sequence[Trained], dataset: Dataset, cleaning: CachedCleaning, facts: dict, progress: Progress
 ) -> dict:
     """Measure everything and return the report; metrics.json goes to each model's folder."""
     classifiers, generators = [], []

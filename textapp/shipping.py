@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from textapp.datasets.columns import cells_to_strings, choose_text_column
-from textapp.datasets.tables import read_table
+from textapp.datasets.user_file import read_texts
 from textapp.errors import UserError
 from textapp.export.onnx import check_onnx, require_onnx
 from textapp.export.parity import check_classifier, check_generator
@@ -56,7 +56,7 @@ def export_version(
         model = model.quantized(quantization)
     if file_format == "onnx":
         require_onnx(model, folder)
-    texts = _texts_of_run(folder) if data is None else _texts_of_file(data, text_column)
+    texts = _texts_of_run(folder) if data is None else read_texts(data, text_column=text_column)
     with whole(target) as unfinished, tempfile.TemporaryDirectory() as scratch:
         source = folder
         if quantization is not None:
@@ -69,14 +69,14 @@ def export_version(
     return certificate
 
 
-def _check(model: Classifier | Decoder, exported: Path, texts: list[str], file_format: str) -> dict:
+def _check(model: Classifier | Decoder, exported: Path, texts: Sequence[str], file_format: str) -> dict:
     if isinstance(model, Decoder):
         return check_generator(model, exported, texts[:GENERATOR_TEXTS])
     check = check_onnx if file_format == "onnx" else check_classifier
     return check(model, exported, texts, model.predict_proba(texts))
 
 
-def _texts_of_run(folder: Path) -> list[str]:
+def _texts_of_run(folder: Path) -> Sequence[str]:
     """Return the test split of the run that a model's folder lies in."""
     try:
         return FinishedRun(folder.resolve().parent).dataset().test.texts
@@ -84,8 +84,3 @@ def _texts_of_run(folder: Path) -> list[str]:
         raise UserError(
             f"the test texts of {folder} are not to be had, so give texts with --data FILE: {error}"
         ) from error
-
-
-def _texts_of_file(data: Path, text_column: str | None) -> list[str]:
-    frame, _ = read_table(data)
-    return cells_to_strings(frame[choose_text_column(frame, data, text_column=text_column)], data)

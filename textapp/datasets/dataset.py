@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -14,15 +14,17 @@ class Split:
     """One of the three parts of a dataset.
 
     Attributes:
-        texts: N strings, as they stand in the source.
+        texts: N strings, as they stand in the source; `Texts` on the disk where a dataset was loaded.
         labels: int32 array of shape (N,), each an index into the dataset's `label_names`.
         rows: int64 array of shape (N,), the 0-based position of each example in the file it came from,
             headings and blank lines not counted.
+        groups: object array of N strings, what the source reports accuracy by; None for nothing.
     """
 
-    texts: list[str]
+    texts: Sequence[str]
     labels: np.ndarray
     rows: np.ndarray
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -30,7 +30,7 @@ def length_histogram(texts: Sequence[str]) -> dict:
         without, edges[k + 1]. All bins are equally wide, up to the 99th percentile at least, but for the last one
         where longer texts remain: it takes all of them. `median`, `p95` and `unit`, "words".
     """
-    lengths = np.array([len(text.split()) for text in texts], dtype=np.int64)
+    lengths = np.fromiter((len(text.split()) for text in texts), dtype=np.int64, count=len(texts))
     if not len(lengths):
         return {"edges": [], "counts": [], "median": None, "p95": None, "unit": "words"}
     usual = int(np.quantile(lengths, 0.99, method="higher"))

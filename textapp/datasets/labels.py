@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import collections
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from textapp.datasets.source import Examples
+import numpy as np
+
+from textapp.datasets.dataset import Split
 from textapp.errors import UserError
 
 
@@ -22,11 +23,12 @@ def order_labels(labels: Iterable[str]) -> tuple[str, ...]:
     return tuple(label for _, label in sorted(zip(values, labels, strict=True)))
 
 
-def check_labels(kept: dict[str, Examples], label_names: tuple[str, ...]) -> None:
+def check_labels(kept: dict[str, Split], labels: Sequence[str], label_names: tuple[str, ...]) -> None:
     """Raise a UserError unless the cleaned rows can be trained on, split and tested.
 
     Args:
         kept: cleaned rows by "train" and, where the source has its own, "validation" and "test".
+        labels: what the rows' labels are indices into.
         label_names: the labels of the training rows.
     """
     if not label_names:
@@ -38,15 +40,15 @@ def check_labels(kept: dict[str, Examples], label_names: tuple[str, ...]) -> Non
     for role in ("validation", "test"):
         if role not in kept:
             continue
-        if not kept[role].texts:
+        if not len(kept[role]):
             raise UserError(f"the {role} file has no text with a label")
-        unseen = sorted(set(kept[role].labels) - set(label_names))
+        unseen = sorted({labels[index] for index in np.unique(kept[role].labels)} - set(label_names))
         if unseen:
             raise UserError(
                 f"the {role} file has the labels {shorten(unseen)}, which no training text has; "
                 f"allowed are {shorten(label_names)}"
             )
-    sizes = collections.Counter(kept["train"].labels)
+    sizes = dict(zip(labels, np.bincount(kept["train"].labels, minlength=len(labels)).tolist(), strict=True))
     needed = 4 - len(kept)  # one for training and one for each part that is split off
     small = [name for name in label_names if sizes[name] < needed]
     if small:

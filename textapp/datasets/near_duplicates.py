@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
+from datasketch import MinHash
 
 SHINGLE_WORDS = 5
 PERMUTATIONS = 64
 # The share of the pairs at the threshold that MinHash must find; those above it are found more often.
 RECALL = 0.999
+CHUNK = 1_000  # training texts that are looked at together
 
 _WORD = re.compile(r"\w+")
-# Odd 64-bit numbers, one for each place in a shingle.
-_MULTIPLIERS = np.random.RandomState(0).randint(2**64 - 1, size=SHINGLE_WORDS, dtype=np.uint64) | np.uint64(1)
+# Odd 64-bit numbers, one for each place in a shingle, or in a band of a sketch.
+_MULTIPLIERS = np.random.RandomState(0).randint(2**64 - 1, size=PERMUTATIONS, dtype=np.uint64) | np.uint64(1)
 
 
 def near_duplicates(
@@ -33,6 +34,7 @@ def near_duplicates(
     of them; one without words is like no other. Two texts are alike by the Jaccard index of their sets. Candidates
     come from locality-sensitive hashing, which overlooks at most one pair in a thousand; each is then counted out,
     so no pair is reported that is less alike. In scripts without spaces a word is what stands between punctuation.
+    Of the training texts a few at a time are in memory.
 
     Args:
         train_texts: strings.
@@ -52,18 +54,25 @@ def near_duplicates(
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold is {threshold}; it must be above 0 and at most 1")
-    sets = _shingle_sets([*train_texts, *test_texts])
-    train, test = sets[: len(train_texts)], sets[len(train_texts) :]
-    marks = np.zeros(1 + max((int(numbers.max(initial=0)) for numbers in sets), default=0), bool)
-    pairs, nearest = 0, []  # (similarity, test position, train position)
-    for position, candidates in enumerate(_candidates(train, test, threshold)):
-        if candidates:
-            similarities = _jaccard(test[position], [train[candidate] for candidate in candidates], marks)
-            best = int(similarities.argmax())
+    numbers: dict[str, int] = {}
+    for text in test_texts:
+        for word in _words(text):
+            numbers.setdefault(word, len(numbers) + 1)
+    test = [_shingles(text, numbers) for text in test_texts]
+    index = _Index(test, threshold)
+    pairs = 0
+    best = np.zeros(len(test))  # similarity
+    best_train = np.zeros(len(test), dtype=np.int64)  # position
+    for start in range(0, len(train_texts), CHUNK):
+        train = [_shingles(text, numbers) for text in train_texts[start : start + CHUNK]]
+        for position, candidates in index.find(train):
+            similarities = _jaccard(train[position], [test[candidate] for candidate in candidates])
             pairs += int((similarities >= threshold).sum())
-            if similarities[best] >= threshold:
-                nearest.append((float(similarities[best]), position, candidates[best]))
-    nearest.sort(key=lambda found: -found[0])  # stable: equal ones in the order of the test texts
+            better = similarities > best[candidates]
+            best[candidates[better]] = similarities[better]
+            best_train[candidates[better]] = start + position
+    nearest = np.flatnonzero(best >= threshold)
+    nearest = nearest[np.argsort(-best[nearest], kind="stable")]  # equal ones in the order of the test texts
     return {
         "threshold": float(threshold),
         "pairs": pairs,
@@ -75,48 +84,77 @@ def near_duplicates(
                 "train_row": int(other if train_rows is None else train_rows[other]),
                 "test_text": test_texts[position],
                 "train_text": train_texts[other],
-                "similarity": similarity,
+                "similarity": float(best[position]),
             }
-            for similarity, position, other in nearest[:examples]
+            for position, other in zip(nearest[:examples], best_train[nearest[:examples]], strict=True)
         ],
     }
 
 
-def _shingle_sets(texts: Sequence[str]) -> list[np.ndarray]:
-    """Return the set of each text's shingles as a sorted array of their numbers, which count from 0."""
-    ids: dict[str, int] = {}  # a word's number, from 1
-    hashed = [_hashed_shingles(text, ids) for text in texts]
-    if not hashed:
-        return []
-    _, numbers = np.unique(np.concatenate(hashed), return_inverse=True)
-    return np.split(numbers, np.cumsum([len(shingles) for shingles in hashed])[:-1])
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
 
 
-def _hashed_shingles(text: str, ids: dict[str, int]) -> np.ndarray:
-    """Return the set of a text's shingles, a sorted uint64 array; numbers new words in place."""
-    words = _WORD.findall(text.casefold())
+def _shingles(text: str, numbers: Mapping[str, int]) -> np.ndarray:
+    """Return the set of a text's shingles, a sorted uint64 array.
+
+    Args:
+        text: any.
+        numbers: of the words that other texts may share, from 1; a text's other words get numbers of its own.
+    """
+    words, others = _words(text), {}
     if not words:
         return np.empty(0, np.uint64)
-    words = np.array([ids.setdefault(word, len(ids) + 1) for word in words], dtype=np.uint64)
+    unknown = len(numbers) + 1
+    words = np.array(
+        [numbers.get(word) or others.setdefault(word, unknown + len(others)) for word in words], dtype=np.uint64
+    )
     words = np.pad(words, (0, max(0, SHINGLE_WORDS - len(words))))
     # Multiply and add modulo 2**64. Two of 5 million shingles share a number with a probability of about one in a
     # million.
-    return np.unique(np.lib.stride_tricks.sliding_window_view(words, SHINGLE_WORDS) @ _MULTIPLIERS)
+    return np.unique(np.lib.stride_tricks.sliding_window_view(words, SHINGLE_WORDS) @ _MULTIPLIERS[:SHINGLE_WORDS])
 
 
-def _candidates(train: list[np.ndarray], test: list[np.ndarray], threshold: float) -> list[list[int]]:
-    """Return for each test text the sorted positions of the training texts that may be like it."""
-    index = MinHashLSH(num_perm=PERMUTATIONS, params=_bands_and_rows(threshold))
-    with index.insertion_session() as session:
-        for position, sketch in enumerate(_sketches(train)):
-            if not sketch.is_empty():
-                session.insert(position, sketch, check_duplication=False)
-    return [[] if sketch.is_empty() else sorted(index.query(sketch)) for sketch in _sketches(test)]
+class _Index:
+    """Sets by parts of their MinHash sketches: locality-sensitive hashing.
 
+    Args:
+        sets: uint64 arrays; an empty one is never found.
+        threshold: the least Jaccard index of the pairs to find.
+    """
 
-def _sketches(sets: list[np.ndarray]) -> Iterator[MinHash]:
-    # datasketch mixes the bits of the numbers itself before it permutes them.
-    return MinHash.generator((numbers.tolist() for numbers in sets), num_perm=PERMUTATIONS, hashfunc=int)
+    def __init__(self, sets: Sequence[np.ndarray], threshold: float):
+        self._bands, self._rows = _bands_and_rows(threshold)
+        self._positions, keys = self._keys(sets)
+        self._order = np.argsort(keys, axis=1)
+        self._sorted = np.take_along_axis(keys, self._order, axis=1)
+
+    def find(self, sets: Sequence[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the position of each set that may be like some of the index, and their sorted positions there."""
+        positions, keys = self._keys(sets)
+        found = []  # (set, set of the index)
+        for band, ordered, order in zip(keys, self._sorted, self._order, strict=True):
+            first = np.searchsorted(ordered, band, side="left")
+            counts = np.searchsorted(ordered, band, side="right") - first
+            within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+            asked = np.repeat(np.arange(len(band)), counts)
+            found.append(np.stack([positions[asked], self._positions[order[first[asked] + within]]], axis=1))
+        pairs = np.unique(np.concatenate(found), axis=0)
+        for members in np.split(pairs, np.flatnonzero(np.diff(pairs[:, 0])) + 1):
+            if len(members):
+                yield int(members[0, 0]), members[:, 1]
+
+    def _keys(self, sets: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the positions of the M sets that are not empty, and their keys, uint64 of shape (bands, M)."""
+        positions = np.array([position for position, numbers in enumerate(sets) if len(numbers)], dtype=np.int64)
+        # datasketch mixes the bits of the numbers itself before it permutes them.
+        filled = (sets[position].tolist() for position in positions)
+        sketches = np.empty((len(positions), PERMUTATIONS), dtype=np.uint64)
+        for row, sketch in enumerate(MinHash.generator(filled, num_perm=PERMUTATIONS, hashfunc=int, scheme="affine64")):
+            sketches[row] = sketch.hashvalues
+        bands = sketches[:, : self._bands * self._rows].reshape(-1, self._bands, self._rows)
+        # Modulo 2**64: two keys that are equal by chance cost one comparison.
+        return positions, (bands @ _MULTIPLIERS[: self._rows]).T
 
 
 def _bands_and_rows(threshold: float) -> tuple[int, int]:
@@ -128,17 +166,10 @@ def _bands_and_rows(threshold: float) -> tuple[int, int]:
     return PERMUTATIONS, 1
 
 
-def _jaccard(shingles: np.ndarray, others: list[np.ndarray], marks: np.ndarray) -> np.ndarray:
-    """Return the Jaccard index of one set with each of several, none of them empty.
-
-    Args:
-        shingles: int array.
-        others: int arrays.
-        marks: bool array with a place for every shingle, all False; left as it was.
-    """
-    marks[shingles] = True
-    inside = marks[np.concatenate(others)]
-    marks[shingles] = False
+def _jaccard(shingles: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
+    """Return the Jaccard index of one set with each of several; sorted arrays, none of them empty."""
+    numbers = np.concatenate(others)
+    inside = shingles[np.searchsorted(shingles, numbers).clip(max=len(shingles) - 1)] == numbers
     sizes = np.array([len(other) for other in others])
     shared = np.add.reduceat(inside, np.cumsum(sizes) - sizes, dtype=np.int64)
     return shared / (len(shingles) + sizes - shared)

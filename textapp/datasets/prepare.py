@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from textapp.datasets.cleaning import clean
 from textapp.datasets.dataset import Dataset, Split, fingerprint
 from textapp.datasets.description import label_balance
 from textapp.datasets.labels import check_labels, order_labels, shorten
-from textapp.datasets.source import Examples, Source
+from textapp.datasets.source import Source
 from textapp.datasets.splitting import stratified_split, stratified_subset
 from textapp.errors import UserError
 
@@ -32,13 +34,13 @@ def prepare(source: Source, *, limit: int | None = None, seed: int = 0) -> Datas
     if not 0 <= seed < 2**32:
         raise UserError(f"the seed is {seed}; it must be from 0 to {2**32 - 1}")
     counts = collections.Counter()
-    kept = clean(source, counts)
-    label_names = order_labels(set(kept["train"].labels))
-    check_labels(kept, label_names)
+    kept, labels = clean(source, counts)
+    label_names = order_labels(labels[index] for index in np.unique(kept["train"].labels))
+    check_labels(kept, labels, label_names)
     if limit is not None and limit < len(label_names):
         raise UserError(f"the limit is {limit}; it must be at least the number of classes, {len(label_names)}")
 
-    splits = {role: _encode(examples, label_names) for role, examples in kept.items()}
+    splits = {role: _encode(split, labels, label_names) for role, split in kept.items()}
     _split_off_missing(splits, seed=seed)
     for role, split in splits.items():
         if limit is not None and len(split) > limit:
@@ -52,17 +54,8 @@ def prepare(source: Source, *, limit: int | None = None, seed: int = 0) -> Datas
         **ordered,
         facts=_facts(source, ordered, label_names, counts),
         notes=(*source.notes, *_notes(ordered, label_names, counts)),
-        test_groups=_test_groups(source, ordered["test"]),
+        test_groups=None if ordered["test"].groups is None else tuple(ordered["test"].groups),
     )
-
-
-def _test_groups(source: Source, test: Split) -> tuple[str, ...] | None:
-    examples = source.test or source.train
-    if examples.groups is None:
-        return None
-    rows = range(len(examples.texts)) if examples.rows is None else examples.rows.tolist()
-    group_of = dict(zip(rows, examples.groups, strict=True))
-    return tuple(group_of[row] for row in test.rows.tolist())
 
 
 def _split_off_missing(splits: dict[str, Split], *, seed: int) -> None:
@@ -75,16 +68,21 @@ def _split_off_missing(splits: dict[str, Split], *, seed: int) -> None:
             splits[role] = take(whole, positions)
 
 
-def _encode(examples: Examples, label_names: tuple[str, ...]) -> Split:
+def _encode(split: Split, labels: Sequence[str], label_names: tuple[str, ...]) -> Split:
+    """Return a split whose labels are indices into `label_names` instead of `labels`."""
     index = {name: position for position, name in enumerate(label_names)}
-    labels = np.array([index[label] for label in examples.labels], dtype=np.int32)
-    return Split(texts=examples.texts, labels=labels, rows=examples.rows)
+    indices = np.array([index.get(label, -1) for label in labels], dtype=np.int32)  # (all labels,)
+    return dataclasses.replace(split, labels=indices[split.labels])
 
 
 def take(split: Split, positions: np.ndarray) -> Split:
     """Return the examples at `positions`, an int array, in that order."""
-    texts = [split.texts[position] for position in positions]
-    return Split(texts=texts, labels=split.labels[positions], rows=split.rows[positions])
+    return Split(
+        texts=split.texts.take(positions),
+        labels=split.labels[positions],
+        rows=split.rows[positions],
+        groups=None if split.groups is None else split.groups[positions],
+    )
 
 
 DROPPED = {

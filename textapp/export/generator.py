@@ -106,9 +106,15 @@ def _updates_in_core_ops() -> Iterator[None]:
     """
 
     def slice_update(inputs, start_indices, updates):
-        start = start_indices[1]  # positions: the one axis that is ever written to in part
-        end = start + tf.shape(updates)[1]
-        updated = tf.concat([inputs[:, :start], updates, inputs[:, end:]], axis=1)
+        # Positions are the one axis that is ever written to in part; where all is written, no start is a tensor.
+        axes = [axis for axis, start in enumerate(start_indices) if tf.is_tensor(start)]
+        if not axes:
+            return updates
+        (axis,) = axes
+        start = start_indices[axis]
+        count, length = tf.shape(updates)[axis], tf.shape(inputs)[axis]
+        before, _, after = tf.split(inputs, [start, count, length - start - count], axis=axis)
+        updated = tf.concat([before, updates, after], axis=axis)
         updated.set_shape(inputs.shape)
         return updated
 

@@ -83,8 +83,7 @@ def check_onnx(model: Classifier, target: Path, texts: Sequence[str], probabilit
     session = onnxruntime.InferenceSession(str(target / ONNX_FILE), providers=["CPUExecutionProvider"])
     batches = model.batches(texts)
     answers = [session.run(["probabilities"], batches[index][0])[0] for index in range(len(batches))]
-    found = np.zeros_like(probabilities)
-    found[batches.order] = np.concatenate(answers)
+    found = batches.put_back(answers)
     labels = [model.label_names[index] for index in found.argmax(axis=1)]
     certificate = certify(target, model.label_names, probabilities, found, labels)
     return certificate | {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
@@ -18,13 +19,16 @@ from textapp.models.decoding import generate_ids, uniform_numbers
 from textapp.models.folder import require_file, write_description
 from textapp.models.keras_file import COMPILE, load_network, quantized, save_network
 from textapp.text.subwords import END_ID, Subwords
+from textapp.training.budget import Budget
 from textapp.training.fit import fit
-from textapp.training.progress import Progress
+from textapp.training.progress import Progress, Stopwatch
 from textapp.training.windows import Windows, pack, score_windows
 
 TOKENIZER_FOLDER = "tokenizer"
 GPT2_WIDTH = 768
 VALIDATION_TEXTS = 200  # enough to see where the validation loss goes
+ORDERS = 4  # of the training texts, one a pass, before the first comes again where only a budget limits training
+WARM_UP = 0.02  # share of a budget
 
 
 @keras.saving.register_keras_serializable(package="textapp")
@@ -48,6 +52,8 @@ class Decoder:
         training_tokens: how many tokens to train on, over as many passes as that takes.
         epochs: the most passes over the training texts.
         checks: how often to look at the validation texts.
+        budget: how many seconds to train, subwords and all, the rate reaching zero when they are over, over at most
+            `epochs` passes, None for as many as it allows; it takes the place of `training_tokens` and `checks`.
         jit_compile: whether XLA compiles the training step: twice as fast on a CPU after some seconds.
         quantization: None, or "int8" for weights of 8 bits; `quantized` sets it.
     """
@@ -66,8 +72,9 @@ class Decoder:
     batch_size: int = 8
     learning_rate: float = 5e-3
     training_tokens: int = 4_000_000
-    epochs: int = 10
+    epochs: int | None = 10
     checks: int = 5
+    budget: float | None = None
     jit_compile: bool = True
     quantization: str | None = None
 
@@ -100,26 +107,32 @@ class Decoder:
         """Learn the subwords and the network; return a row for every look at the validation texts."""
         keras.utils.clear_session()
         keras.utils.set_random_seed(self.seed)
-        progress = progress or Progress()
+        progress, stopwatch = progress or Progress(), Stopwatch()
         progress.start("learning subwords")
         self.subwords = Subwords.train(train.texts, size=self.vocabulary_size)
+        timed = self.budget is not None
+        epochs = (self.epochs or ORDERS) if timed else self.epochs
+        checks = epochs if timed else self.checks
         windows = Windows(
             pack(self.subwords.encode(train.texts), context=self.context, end_id=END_ID, seed=self.seed),
             batch_size=self.batch_size,
-            training_tokens=self.training_tokens,
-            epochs=self.epochs,
-            checks=self.checks,
+            training_tokens=sys.maxsize if timed else self.training_tokens,
+            epochs=epochs,
+            checks=checks,
             seed=self.seed,
         )
         self.network = self.build()
         trained = self._plain_network()
-        steps = self.checks * len(windows)
-        warm_up = min(50, math.ceil(steps / 10))
+        rate = self.learning_rate
+        if not timed:
+            steps = checks * len(windows)
+            warm_up = min(50, math.ceil(steps / 10))
+            rate = keras.optimizers.schedules.CosineDecay(
+                0.0, steps - warm_up, warmup_target=rate, warmup_steps=warm_up
+            )
         trained.compile(
             optimizer=keras.optimizers.Muon(
-                keras.optimizers.schedules.CosineDecay(
-                    0.0, steps - warm_up, warmup_target=self.learning_rate, warmup_steps=warm_up
-                ),
+                rate,
                 weight_decay=0.01,
                 adam_weight_decay=0.01,
                 adam_beta_2=0.98,
@@ -136,9 +149,11 @@ class Decoder:
             windows,
             self._score_windows(validation.texts[:VALIDATION_TEXTS]),
             monitor="val_loss",
-            epochs=self.checks,
+            epochs=self.epochs if timed else checks,
             patience=self.checks,
             progress=progress,
+            budget=Budget(seconds=self.budget, learning_rate=rate, warm_up=WARM_UP) if timed else None,
+            stopwatch=stopwatch,
         )
 
     def _plain_network(self) -> keras.Model:

@@ -79,8 +79,7 @@ def quantized(model: Model, quantization: str) -> Model:
         raise UserError(f"{model.name} is quantized to {model.quantization} already")
     for layer in model.network._flatten_layers():
         if isinstance(layer, keras.layers.RNN):
-            kind = type(layer).__name__
-            raise UserError(f"{model.name} cannot be quantized: Keras has no {quantization} for its {kind} layers")
+            raise UserError(f"{model.name} cannot be quantized: Keras has no {quantization} for recurrent layers")
     smaller = copy.copy(model)
     smaller.quantization = quantization
     smaller.network = smaller.build()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,6 +25,16 @@ from textapp.training.progress import Progress
 # Stands for the texts' n-grams where they have none, so that only the classes' shares are learned.
 NO_NGRAM = "[NONE]"
 NGRAMS_FILE = "vocabulary.txt"
+
+
+class Joined:
+    """The tokens of each text with a space between, made one text at a time."""
+
+    def __init__(self, token_lists: Iterable[Sequence[str]]):
+        self._token_lists = token_lists
+
+    def __iter__(self) -> Iterator[str]:
+        return map(" ".join, self._token_lists)
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -119,8 +129,8 @@ class NgramClassifier(Classifier):
     def _weights_and_bias(self) -> tuple[np.ndarray, np.ndarray]:
         return self.class_weights_and_bias
 
-    def _join(self, texts: Sequence[str]) -> list[str]:
-        return [" ".join(tokens) for tokens in self.cleaning(texts)]
+    def _join(self, texts: Sequence[str]) -> Joined:
+        return Joined(self.cleaning(texts))
 
     def _save(self, folder: Path) -> None:
         # Beside the skops file, since skops keeps every single key of a dictionary as a document of its own.

@@ -8,6 +8,7 @@ from typing import ClassVar
 import keras
 
 from textapp.models.layers import MaskedPooling, ReverseTokens
+from textapp.models.lstm_layer import LSTMLayer
 from textapp.models.network import NetworkClassifier
 
 
@@ -36,7 +37,7 @@ class LSTM(NetworkClassifier):
             directions["backward"] = ReverseTokens(name="reverse")(token_ids, padding_mask)
         pooled = []
         for name, ids in directions.items():
-            outputs = keras.layers.LSTM(self.units, return_sequences=True, name=name)(
+            outputs = LSTMLayer(self.units, return_sequences=True, name=name)(
                 dropout(embedding(ids))
             )  # (B, T, units)
             pooled.append(MaskedPooling(name=f"{name}_pooling")(outputs, padding_mask))

@@ -18,8 +18,9 @@ from textapp.models.folder import require_file
 from textapp.models.keras_file import COMPILE, load_network, quantized, save_network
 from textapp.text.vocabulary import Vocabulary
 from textapp.training.batches import Batches
+from textapp.training.budget import Budget
 from textapp.training.fit import fit
-from textapp.training.progress import Progress
+from textapp.training.progress import Progress, Stopwatch
 
 VOCABULARY_FILE = "vocabulary.txt"
 
@@ -36,7 +37,10 @@ class NetworkClassifier(Classifier):
         dropout: the same for the pooled text.
         label_smoothing: share of the target that goes to all classes, against too much certainty.
         batch_size, learning_rate, epochs, patience: of the training; Adam, its rate brought to zero as a cosine
-            over the epochs, stopped early by validation accuracy.
+            over the epochs, stopped early by validation accuracy. None, with a budget, for as many epochs as it
+            allows: rounds of the class's own number, twice it, and so on.
+        budget: how many seconds to train once the texts are cleaned, the rate reaching zero when they are over; None
+            for no limit.
         quantization: None, or "int8" for weights of 8 bits; `quantized` sets it.
     """
 
@@ -50,8 +54,9 @@ class NetworkClassifier(Classifier):
     label_smoothing: float = 0.1
     batch_size: int = 64
     learning_rate: float = 1e-3
-    epochs: int = 4
+    epochs: int | None = 4
     patience: int = 2
+    budget: float | None = None
     quantization: str | None = None
 
     # What training sets.
@@ -73,16 +78,17 @@ class NetworkClassifier(Classifier):
     def fit(self, train: Split, validation: Split, *, progress: Progress | None = None) -> list[dict[str, float]]:
         keras.utils.clear_session()  # layer names and memory of the model before
         keras.utils.set_random_seed(self.seed)
-        tokens = self.cleaning(train.texts)
+        tokens, validation_tokens = self.cleaning(train.texts), self.cleaning(validation.texts)
+        stopwatch = Stopwatch()
         self.vocabulary = Vocabulary.build(tokens, size=self.vocabulary_size)
         self.network = self.build()
         weights = self.class_weights(train.labels)
         train_batches = self._batches(tokens, train.labels, weights, seed=self.seed)
-        steps = self.epochs * len(train_batches)
+        rate = self.learning_rate
+        if self.budget is None:
+            rate = keras.optimizers.schedules.CosineDecay(rate, self.epochs * len(train_batches))
         self.network.compile(
-            optimizer=keras.optimizers.Adam(
-                keras.optimizers.schedules.CosineDecay(self.learning_rate, steps), global_clipnorm=1.0
-            ),
+            optimizer=keras.optimizers.Adam(rate, global_clipnorm=1.0),
             loss=self._loss,
             weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
             jit_compile=COMPILE,
@@ -90,12 +96,19 @@ class NetworkClassifier(Classifier):
         return fit(
             self.network,
             train_batches,
-            self._batches(self.cleaning(validation.texts), validation.labels, weights),
+            self._batches(validation_tokens, validation.labels, weights),
             monitor="val_accuracy",
             epochs=self.epochs,
             patience=self.patience,
             progress=progress or Progress(),
+            budget=None if self.budget is None else self._budget(len(train_batches)),
+            stopwatch=stopwatch,
         )
+
+    def _budget(self, steps: int) -> Budget:
+        """Return the budget where an epoch has so many steps."""
+        first_round = (self.epochs or type(self).epochs) * steps
+        return Budget(seconds=self.budget, learning_rate=self.learning_rate, first_round=first_round)
 
     def _loss(self, labels, logits):
         """Return the cross-entropy of each text, (B,), for labels of shape (B,) or (B, 1)."""
@@ -131,12 +144,10 @@ class NetworkClassifier(Classifier):
 
     def token_logits(self, tokens: Sequence[Sequence[str]]) -> np.ndarray:
         """Return the logits of N texts that are cleaned already, float32 of shape (N, C)."""
-        logits = np.zeros((len(tokens), len(self.label_names)), np.float32)
-        if len(tokens) > 0:
-            batches = self._batches(tokens)
-            answers = [self.network.predict_on_batch(batches[index][0]) for index in range(len(batches))]
-            logits[batches.order] = np.concatenate(answers)
-        return logits
+        if len(tokens) == 0:
+            return np.zeros((0, len(self.label_names)), np.float32)
+        batches = self._batches(tokens)
+        return batches.put_back([self.network.predict_on_batch(batches[index][0]) for index in range(len(batches))])
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         return softmax(self.predict_logits(texts), self.temperature)

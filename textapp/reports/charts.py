@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, Perce
 
 from textapp.reports import figures
 from textapp.reports.drawing import LARGE, PAPER, SMALL, SOFT, colour, draw
+from textapp.reports.pareto import log_ticks
 from textapp.reports.series import Series
 
 Points = Sequence[tuple[float, float]]
@@ -69,9 +70,10 @@ def lines(
         name, title, description: of the drawing.
         x, y: what the axes show.
         options: `percent`, "x", "y" or "xy", the axes whose numbers are shares; `smooth`, whether the points are too
-            many to mark each; `light`, keys of lines that are drawn thin and dashed; `ticks` of x; `size`.
+            many to mark each; `light`, keys of lines that are drawn thin and dashed; `ticks` of x; `log`, whether x,
+            above 0, is drawn by its logarithm; `bounds`, places of x that get an upright line; `size`.
     """
-    percent, light = options.get("percent", ""), options.get("light", ())
+    percent, light, bounds = options.get("percent", ""), options.get("light", ()), options.get("bounds", ())
 
     def paint(axes: Axes) -> None:
         for key, (series, points) in curves.items():
@@ -79,8 +81,12 @@ def lines(
             every = max(1, len(points) // 6) if options.get("smooth") else None
             axes.plot(*_columns(points), color=colour(series), marker=series.marker, markevery=every, **thin)
         axes.set(title=y, xlabel=x)
+        for bound in bounds:
+            axes.axvline(bound, color=SOFT, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
         if options.get("ticks"):
             axes.set_xticks(options["ticks"])
+        elif options.get("log"):
+            _set_log(axes, [*bounds, *(place for _, points in curves.values() for place, _ in points)])
         else:
             axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_locator(MaxNLocator(5))
@@ -141,6 +147,16 @@ def histogram(
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: figures.measure(value)))
 
     return draw(paint, name=name, title=title, description=description, size=LARGE)
+
+
+def _set_log(axes: Axes, values: Sequence[float]) -> None:
+    """Draws x by its logarithm, with a little room at both ends and more where all values are alike."""
+    spread = max((max(values) / min(values)) ** 0.04, (3 * min(values) / max(values)) ** 0.5)
+    axes.set_xscale("log")
+    axes.set_xlim(min(values) / spread, max(values) * spread)
+    ticks = log_ticks(*axes.get_xlim())
+    axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
+    axes.set_xticks([], minor=True)
 
 
 def _columns(points: Points) -> tuple[list[float], list[float]]:

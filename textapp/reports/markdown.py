@@ -9,10 +9,12 @@ from collections.abc import Iterable
 from textapp.reports import sentences
 from textapp.reports.tables import (
     Table,
+    budgets,
     classifier_table,
     confusion_tables,
     generator_table,
     pair_table,
+    seconds_table,
     worst_slice_table,
 )
 from textapp.reports.visible import visible
@@ -60,6 +62,10 @@ def _classifiers(report: dict) -> list[str]:
     worst = worst_slice_table(report)
     if worst.rows:
         parts.append(section(worst.title, table(worst)))
+    timed = seconds_table(report)
+    if timed.rows:
+        said = (sentences.budget(budgets(report)), sentences.AGAINST_SECONDS)
+        parts.append(section(timed.title, *map(escape, filter(None, said)), table(timed)))
     matrices = [f"### {escape(matrix.title)}\n\n{table(matrix)}" for matrix in confusion_tables(report)]
     return [*parts, section("Confusion matrices", "Rows are true classes.", *matrices)]
 

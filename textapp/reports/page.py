@@ -17,6 +17,7 @@ from textapp.reports import (
     section_facts,
     section_probabilities,
     section_results,
+    section_seconds,
     sentences,
 )
 from textapp.reports.series import series_of
@@ -75,6 +76,12 @@ SECTIONS = (
     ),
     Section("data", "Data", section_facts.data, ""),
     Section("curves", "Learning curves", section_costs.curves, "Learning curves: no classifier kept its epochs."),
+    Section(
+        "seconds",
+        "Accuracy against seconds",
+        section_seconds.against_seconds,
+        "Accuracy against seconds: no classifier's validation accuracy was kept.",
+    ),
     Section("cost", "Cost", section_costs.cost, ""),
     Section("ablation", "Ablation", section_costs.ablation, "Ablation: no part was taken away to see its worth."),
     Section("generators", "Generators", section_facts.generators, "Generators: none was trained."),

@@ -72,7 +72,7 @@ def pareto(candidates: Sequence[Candidate], *, name: str, x: str, unit, what: st
         steps = [*[(each.cost, each.accuracy) for each in best], (axes.get_xlim()[1], best[-1].accuracy)]
         axes.step(*zip(*steps, strict=True), where="post", color=SOFT, linewidth=1, zorder=2)
         axes.set(title="accuracy", xlabel=x)
-        ticks = _ticks(*axes.get_xlim())
+        ticks = log_ticks(*axes.get_xlim())
         axes.set_xticks(ticks, [unit(value) for value in ticks])
         axes.set_xticks([], minor=True)
         axes.yaxis.set_major_locator(MaxNLocator(5))
@@ -93,8 +93,8 @@ def _set_limits(axes: Axes, candidates: Sequence[Candidate]) -> None:
     axes.set_ylim(min(accuracies) - margin, max(accuracies) + margin)
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Returns 1, 2, 5, 10, ... between two costs, or the powers of ten alone where those are enough."""
+def log_ticks(low: float, high: float) -> list[float]:
+    """Returns 1, 2, 5, 10, ... between two numbers, or the powers of ten alone where those are enough."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [factor * 10.0**power for power in decades for factor in (1, 2, 5) if low <= factor * 10.0**power <= high]
     return ticks if len(ticks) <= MOST_TICKS else [tick for tick in ticks if math.log10(tick).is_integer()]

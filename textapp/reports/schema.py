@@ -56,8 +56,15 @@ CLASSIFIER_DEFAULTS = ROW_DEFAULTS | {
     "worst_slice": None,
     "robustness": [],
     "seeds": None,
+    "validation_accuracy": None,
 }
-COST_DEFAULTS = {"peak_memory_bytes": None, "device": None, "latency": [], "texts_per_second": None}
+COST_DEFAULTS = {
+    "budget_seconds": None,
+    "peak_memory_bytes": None,
+    "device": None,
+    "latency": [],
+    "texts_per_second": None,
+}
 GENERATOR_DEFAULTS = ROW_DEFAULTS | {"bigram_bits_per_byte": None, "bigram_name": "bigram"}
 PART_DEFAULTS = {
     "comparisons": None,

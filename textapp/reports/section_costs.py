@@ -13,7 +13,7 @@ MOST_TICKS = 10
 
 
 def curves(report: dict, looks: Looks) -> list:
-    """Returns losses against epochs for each model, and validation against seconds for all of them."""
+    """Returns losses against epochs for each model, and against seconds for all of them."""
     rows = [row for row in report["classifiers"] if row["history"]]
     if not rows:
         return []
@@ -45,7 +45,7 @@ def loss_chart(row: dict, looks: Looks, *, name: str):
         x="epoch",
         y="loss",
         light={"loss"},
-        ticks=epochs if len(epochs) <= MOST_TICKS else None,
+        ticks=epochs if len(epochs) <= MOST_TICKS and all(isinstance(epoch, int) for epoch in epochs) else None,
     )
 
 
@@ -53,30 +53,29 @@ def best_epoch(row: dict) -> str:
     """Returns a sentence on the epoch with the lowest validation loss."""
     known = [item for item in row["history"] if item.get("val_loss") is not None]
     if not known:
-        return f"{row['name']}: {len(row['history'])} epochs"
+        return f"{row['name']}: {row['history'][-1]['epoch']:.4g} epochs"
     best = min(known, key=lambda item: item["val_loss"])
     loss = figures.score(best["val_loss"])
-    return f"{row['name']}: lowest validation loss {loss} after epoch {best['epoch']} of {len(row['history'])}"
+    last = f"{row['history'][-1]['epoch']:.4g}"
+    return f"{row['name']}: lowest validation loss {loss} after epoch {best['epoch']:.4g} of {last}"
 
 
 def _against_seconds(rows: list[dict], looks: Looks) -> list:
-    drawn = []
-    for key, title in (("val_loss", "validation loss"), ("val_accuracy", "validation accuracy")):
-        found = {row["name"]: (looks[row["name"]], _points(row["history"], "seconds", key)) for row in rows}
-        found = {name: curve for name, curve in found.items() if curve[1]}
-        if found:
-            last = ", ".join(f"{look.name} {points[-1][1]:.3f}" for look, points in found.values())
-            chart = charts.lines(
-                found,
-                name=f"seconds-{key.removeprefix('val_')}",
-                title=f"{title.capitalize()} against seconds of training",
-                description=f"After the last epoch: {last}.",
-                x="seconds of training",
-                y=title,
-                size=LARGE,
-            )
-            drawn.append((chart, ""))
-    return [Charts(tuple(drawn)), Key(tuple(looks[row["name"]] for row in rows))] if drawn else []
+    found = {row["name"]: (looks[row["name"]], _points(row["history"], "seconds", "val_loss")) for row in rows}
+    found = {name: curve for name, curve in found.items() if curve[1]}
+    if not found:
+        return []
+    last = ", ".join(f"{look.name} {points[-1][1]:.3f}" for look, points in found.values())
+    chart = charts.lines(
+        found,
+        name="seconds-loss",
+        title="Validation loss against seconds of training",
+        description=f"After the last epoch: {last}.",
+        x="seconds of training",
+        y="validation loss",
+        size=LARGE,
+    )
+    return [Charts(((chart, ""),)), Key(tuple(looks[row["name"]] for row in rows))]
 
 
 def _points(history: list[dict], x: str, y: str) -> list[tuple[float, float]]:
@@ -86,7 +85,7 @@ def _points(history: list[dict], x: str, y: str) -> list[tuple[float, float]]:
 def history_grid(row: dict) -> Grid:
     """Returns a row an epoch, with everything that was kept of it."""
     keys = list(dict.fromkeys(key for item in row["history"] for key in item))
-    write = {"epoch": str, "seconds": figures.measure}
+    write = {"epoch": "{:.4g}".format, "seconds": figures.measure}
     rows = tuple(tuple(write.get(key, figures.score)(item.get(key)) for key in keys) for item in row["history"])
     return Grid(tuple(key.replace("_", " ").replace("val ", "validation ") for key in keys), rows, caption=row["name"])
 

@@ -16,6 +16,10 @@ WARM_UP = (
     "p99: half of the calls, 95 % and 99 % took at most so long. Cold start: importing, loading the SavedModel and the "
     "first answer, in a new process."
 )
+AGAINST_SECONDS = (
+    "The best accuracy on the validation texts so far, after seconds of training; a network is kept as it was at its "
+    "best. A network's seconds count from its cleaned texts, and a linear model has no answer before it is trained."
+)
 SIGNATURES = (
     ("Classifier, serving_default", "text: strings [N] → label: strings [N], score: float32 [N], probabilities: "
      "float32 [N, classes]"),
@@ -59,6 +63,14 @@ def facts(report: dict) -> list[tuple[str, str]]:
     run = {"Command": report["command"], "Seed": report["seed"], "Device": report["device"]}
     pairs += [(name, str(value)) for name, value in run.items() if value is not None]
     return [*pairs, ("Versions", versions(report["versions"]))] if report["versions"] else pairs
+
+
+def budget(seconds: list[float]) -> str:
+    """Returns what models had to train; "" where nothing limited them."""
+    if not seconds:
+        return ""
+    times = " or ".join(f"{each:g}" for each in seconds)
+    return f"The budget was {times} s for each model. Linear models train whole, whatever they take."
 
 
 def smallest_difference(comparisons: dict) -> str:

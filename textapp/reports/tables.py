@@ -6,6 +6,8 @@ import dataclasses
 
 from textapp.reports import figures
 
+SHARES = (0.25, 0.5, 0.75)  # of the budget, or of the longest training, after which models are compared
+
 
 @dataclasses.dataclass(frozen=True)
 class Table:
@@ -93,6 +95,35 @@ def worst_slice_table(report: dict) -> Table:
         if (worst := row["worst_slice"]) and row["kind"] != "dummy"
     ]
     return Table("Worst groups of texts", headers, tuple(rows))
+
+
+def validation_curve(row: dict) -> list[tuple[float, float]]:
+    """Returns (seconds, validation accuracy) of each look at the validation texts, of a linear model its only one."""
+    if row["kind"] == "linear":
+        points = [(row["cost"]["training_seconds"], row["validation_accuracy"])]
+    else:
+        points = [(item["seconds"], item.get("val_accuracy")) for item in row["history"]]
+    return [(seconds, accuracy) for seconds, accuracy in points if seconds and accuracy is not None]
+
+
+def budgets(report: dict) -> list[float]:
+    """Returns the seconds that models had to train, each once; none where nothing limited them."""
+    known = {row["cost"]["budget_seconds"] for row in [*report["classifiers"], *report["generators"]]}
+    return sorted(known - {None})
+
+
+def seconds_table(report: dict) -> Table:
+    """Returns one row a trained classifier: the best validation accuracy it had after some time, and in the end."""
+    curves = {row["name"]: curve for row in report["classifiers"] if (curve := validation_curve(row))}
+    longest = max([*budgets(report), *(curve[-1][0] for curve in curves.values() if not budgets(report))], default=0)
+    times = [share * longest for share in SHARES]
+    headers = ("Classifier", *(f"After {figures.measure(time)} s" for time in times), "In the end", "Reached after s")
+    rows = []
+    for name, curve in curves.items():
+        so_far = [max((accuracy for seconds, accuracy in curve if seconds <= time), default=None) for time in times]
+        reached, best = max(curve, key=lambda point: point[1])
+        rows.append((name, *map(figures.score, [*so_far, best]), figures.measure(reached)))
+    return Table("Accuracy against seconds", headers, tuple(rows))
 
 
 def confusion_tables(report: dict) -> list[Table]:

@@ -19,6 +19,7 @@ from nltk.corpus.reader import WordListCorpusReader
 from nltk.tokenize import RegexpTokenizer
 
 from textapp.errors import UserError
+from textapp.text.pieces import stays_within_pieces
 
 FORMAT = 2  # of cleaning.json
 STOPWORDS_FOLDER = Path(__file__).parents[2] / "data" / "nltk_data" / "corpora" / "stopwords"
@@ -137,21 +138,43 @@ class Cleaning:
         """
         if isinstance(texts, str):
             raise TypeError(f"texts is the string {texts[:40]!r}; pass a list of strings")
-        left_out, tokenize = self._left_out, self._tokenizer.tokenize
-        return [[t for t in tokenize(self._lower(self._apply_rules(text))) if t not in left_out] for text in texts]
+        return [self.tokens_of(text) for text in texts]
+
+    @cached_property
+    def by_pieces(self) -> bool:
+        """Whether the pieces of a text between white space have the tokens of the whole text."""
+        return stays_within_pieces(self.pattern)
+
+    def tokens_of(self, text: str) -> list[str]:
+        """Returns the tokens of a text, cleaned as a whole."""
+        return self._tokens(self._lower(self._apply_rules(text)))
+
+    def pieces(self, text: str) -> list[str]:
+        """Returns what stands between white space, after the rules that must see the whole text."""
+        if not text.isascii():
+            text = _SURROGATES.sub("\ufffd", text)
+        for pattern, replacement in self._compiled[: self._rules_of_texts]:
+            text = pattern.sub(replacement, text)
+        return text.split()
+
+    def tokens_of_pieces(self, pieces: list[str]) -> list[list[str]]:
+        """Returns the tokens of each of these `pieces`."""
+        joined = "\n".join(pieces)  # which no rule that is left matches or puts in
+        for pattern, replacement in self._compiled[self._rules_of_texts :]:
+            joined = pattern.sub(replacement, joined)
+        return [self._tokens(line) for line in self._lower(joined).split("\n")] if pieces else []
 
     def steps(self, text: str) -> list[tuple[str, str | list[str]]]:
         """Returns the name and the result of each step, for one text."""
         ruled = self._apply_rules(text)
         lower = self._lower(ruled)
         tokens = self._tokenizer.tokenize(lower)
-        kept = [token for token in tokens if token not in self._left_out]
         return [
             ("text", _SURROGATES.sub("\ufffd", text)),
             ("HTML and characters", ruled),
             *([("lower case", lower)] if self.lowercase else []),
             ("tokens", tokens),
-            (f"without stop words ({self.stopwords_name})", kept),
+            (f"without stop words ({self.stopwords_name})", self._tokens(lower)),
         ]
 
     def to_json(self) -> dict:
@@ -195,6 +218,20 @@ class Cleaning:
 
     def _lower(self, text: str) -> str:
         return text.lower() if self.lowercase else text
+
+    def _tokens(self, text: str) -> list[str]:
+        left_out = self._left_out
+        return [token for token in self._tokenizer.tokenize(text) if token not in left_out]
+
+    @cached_property
+    def _rules_of_texts(self) -> int:
+        """How many of the rules must see the whole text: those up to the last that looks across white space."""
+        looking = [
+            position
+            for position, (pattern, replacement) in enumerate(self.rules)
+            if "\n" in replacement or "\\" in replacement or not stays_within_pieces(pattern)
+        ]
+        return looking[-1] + 1 if looking else 0
 
     @cached_property
     def _compiled(self) -> list[tuple[re.Pattern, str]]:

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from textapp.errors import UserError
+from textapp.text.ragged import Ragged
+from textapp.text.tokens import Tokens
 
 PADDING_ID = 0
 UNKNOWN_ID = 1
@@ -37,8 +39,11 @@ class Vocabulary:
             size: V at most, the two special ids included.
             min_count: leave out tokens that stand fewer times in all texts.
         """
-        counts = collections.Counter(token for tokens in token_lists for token in tokens)
-        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        if isinstance(token_lists, Tokens):
+            counts = zip(token_lists.words, token_lists.counts().tolist(), strict=True)
+        else:
+            counts = collections.Counter(token for tokens in token_lists for token in tokens).items()
+        ranked = sorted(counts, key=lambda item: (-item[1], item[0]))
         kept = [token for token, count in ranked[: size - len(SPECIAL_TOKENS)] if count >= min_count]
         return cls(kept)
 
@@ -46,16 +51,18 @@ class Vocabulary:
         """Return V."""
         return len(self.words) + len(SPECIAL_TOKENS)
 
-    def encode(self, token_lists: Iterable[Sequence[str]]) -> list[np.ndarray]:
+    def encode(self, token_lists: Iterable[Sequence[str]]) -> Ragged:
         """Return the ids of each text, an int32 array of shape (T,) with T >= 1.
 
-        A text without tokens becomes one unknown token: an LSTM on a GPU refuses empty rows.
+        A text without tokens becomes one unknown token: an LSTM on a GPU refuses empty rows. The ids of `Tokens` stay
+        where they are, such as on the disk, and are looked up when they are read.
         """
-        ids, unknown = self._ids, UNKNOWN_ID
-        return [
-            np.array([ids.get(token, unknown) for token in tokens] or [unknown], dtype=np.int32)
-            for tokens in token_lists
-        ]
+        if isinstance(token_lists, Tokens):
+            words, numbers, offsets = token_lists.words, token_lists.ids, token_lists.offsets
+            table = np.fromiter((self._ids.get(word, UNKNOWN_ID) for word in words), np.int32, len(words))
+            return Ragged(numbers, offsets, table=table, empty=UNKNOWN_ID)
+        ids = [[self._ids.get(token, UNKNOWN_ID) for token in tokens] for tokens in token_lists]
+        return Ragged.of([np.array(row, np.int32) for row in ids], empty=UNKNOWN_ID)
 
     def save(self, path: Path) -> None:
         """Write one token a line, in the order of the ids."""

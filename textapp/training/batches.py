@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from textapp.text.vocabulary import PADDING_ID
+from textapp.text.ragged import Ragged
+from textapp.text.vocabulary import PADDING_ID, UNKNOWN_ID
 
 # Batches are padded to one of these widths: each one is a shape to trace or compile, each gap is padding.
 WIDTHS = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -28,28 +29,17 @@ def shorten(token_ids: np.ndarray, sequence_length: int) -> np.ndarray:
     return np.concatenate([token_ids[:head], token_ids[head - sequence_length :]])
 
 
-def pad(rows: Sequence[np.ndarray], width: int) -> dict[str, np.ndarray]:
-    """Return what every network takes.
-
-    Args:
-        rows: B int32 arrays of shape (T,), T <= width.
-        width: the padded length.
-
-    Returns:
-        "token_ids" int32 (B, width), padded on the right, and "padding_mask" bool (B, width), True on tokens.
-    """
-    lengths = np.array([len(row) for row in rows])
-    padding_mask = np.arange(width) < lengths[:, None]
-    token_ids = np.full((len(rows), width), PADDING_ID, dtype=np.int32)
-    token_ids[padding_mask] = np.concatenate(rows)
-    return {"token_ids": token_ids, "padding_mask": padding_mask}
-
-
 class Batches(keras.utils.PyDataset):
     """Bucketed batches of (inputs, labels, weights), or of inputs alone, for Keras `fit` and `predict`.
 
+    Inputs are "token_ids" int32 (B, T), padded on the right to one of `WIDTHS`, and "padding_mask" bool (B, T), True on
+    tokens. A batch of fewer texts is always as wide as the longest text needs: with labels it is one more shape in all
+    epochs. Without labels it is filled up to 1, 2, 4, ... rows, which `put_back` leaves out.
+
+    On TensorFlow, Keras fetches the next batch in a thread of its own; on JAX, while the device works.
+
     Args:
-        rows: N int32 arrays of token ids.
+        rows: N rows of token ids, int32.
         labels: int32 array of shape (N,); None to predict.
         weights: float32 array of shape (N,), how much each text counts in the loss; None for 1.
         batch_size: B.
@@ -59,7 +49,7 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        rows: Sequence[np.ndarray],
+        rows: Ragged | Sequence[np.ndarray],
         labels: np.ndarray | None = None,
         weights: np.ndarray | None = None,
         *,
@@ -68,8 +58,9 @@ class Batches(keras.utils.PyDataset):
         seed: int | None = None,
     ):
         super().__init__()
-        self._rows = [shorten(row, sequence_length) for row in rows]
-        self._lengths = np.array([len(row) for row in self._rows])
+        self._rows = rows if isinstance(rows, Ragged) else Ragged.of(rows, empty=UNKNOWN_ID)
+        self._lengths = np.minimum(self._rows.lengths, sequence_length)
+        self._sequence_length = sequence_length
         self._labels = labels
         self._weights = np.ones(len(rows), np.float32) if weights is None else weights
         self._batch_size = batch_size
@@ -87,17 +78,36 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int):
         chosen = self._plan[index]
-        inputs = pad([self._rows[position] for position in chosen], self._width(chosen))
+        width = self._width(chosen)
         if self._labels is None:
-            return (inputs,)
-        return inputs, self._labels[chosen], self._weights[chosen]
+            rows = min(1 << (len(chosen) - 1).bit_length(), self._batch_size)
+            return (self._inputs(np.pad(chosen, (0, rows - len(chosen)), mode="edge"), width),)
+        return self._inputs(chosen, width), self._labels[chosen], self._weights[chosen]
+
+    def put_back(self, answers: Sequence[np.ndarray]) -> np.ndarray:
+        """Return what was answered to each text, (N, ...), for the answers to all batches without labels."""
+        found = np.concatenate([rows[: len(chosen)] for rows, chosen in zip(answers, self._plan, strict=True)])
+        answered = np.empty_like(found)
+        answered[self.order] = found
+        return answered
 
     def on_epoch_end(self) -> None:
         if self._random is not None:
             self._plan = self._make_plan()
 
+    def _inputs(self, chosen: np.ndarray, width: int) -> dict[str, np.ndarray]:
+        """Return the texts at the chosen positions, shortened as `shorten` does and padded."""
+        places = np.arange(width)
+        padding_mask = places < self._lengths[chosen][:, None]  # (B, T)
+        left_out = self._rows.lengths[chosen] - self._lengths[chosen]
+        skipped = np.where(places >= self._sequence_length // 2, left_out[:, None], 0)
+        positions = self._rows.starts[chosen][:, None] + places + skipped
+        token_ids = np.full(padding_mask.shape, PADDING_ID, np.int32)
+        token_ids[padding_mask] = self._rows.take(positions[padding_mask])
+        return {"token_ids": token_ids, "padding_mask": padding_mask}
+
     def _width(self, chosen: np.ndarray) -> int:
-        longest = self._lengths[chosen].max()
+        longest = (self._lengths[chosen] if len(chosen) == self._batch_size else self._lengths).max()
         return next(width for width in self._widths if width >= longest)
 
     def _make_plan(self) -> list[np.ndarray]:

@@ -1,12 +1,14 @@
-"""Keras `fit`, with the epochs' figures kept, the best weights restored and the user told."""
+"""Keras `fit`, with the figures of every check kept, the best weights restored and the user told."""
 
 from __future__ import annotations
 
 import math
+import sys
 
 import keras
 
 from textapp.errors import UserError
+from textapp.training.budget import RATES, Budget, Clock
 from textapp.training.progress import Progress, Stopwatch
 
 
@@ -16,72 +18,188 @@ def fit(
     validation: keras.utils.PyDataset,
     *,
     monitor: str,
-    epochs: int,
+    epochs: int | None,
     patience: int,
     progress: Progress,
+    budget: Budget | None = None,
+    stopwatch: Stopwatch | None = None,
 ) -> list[dict[str, float]]:
-    """Train a compiled network until validation stops getting better.
+    """Train a compiled network until validation stops getting better, or the time is over.
 
     Args:
-        network: compiled; afterwards it has the weights of its best epoch.
+        network: compiled, with a budget with a learning rate that is a number and no schedule; afterwards it has
+            the weights of its best check.
         train, validation: batches of (inputs, labels, weights).
-        monitor: what makes an epoch the best: the lowest "val_loss" or the highest "val_accuracy".
-        epochs: the most passes over `train`.
-        patience: stop after this many epochs that were not the best.
-        progress: where to show the bar and a line an epoch, and where TensorBoard's logs go.
+        monitor: what makes a check the best: the lowest "val_loss" or the highest "val_accuracy".
+        epochs: the most passes over `train`; None, with a budget, for as many as it allows.
+        patience: stop after this many epochs without a best check; twice as many in each further round of a budget.
+        progress: where to show the bar and a line a check, and where TensorBoard's logs go.
+        budget: how long to train; None for no limit.
+        stopwatch: began with the fit of the model, whose time is counted from there; None to count from here.
 
     Returns:
-        A row for every epoch that was run: epoch, seconds, loss, val_loss and the metrics.
+        A row for every check: epoch, seconds, loss, val_loss and the metrics. There is a check after every epoch
+        and, with a budget, inside of long ones, too: the epoch is a fraction then.
 
     Raises:
+        ValueError: there are neither epochs nor a budget.
         UserError: the loss became infinite or no number.
     """
-    report = _Report(progress, epochs=epochs, steps=len(train))
-    logs = [] if progress.logs is None else [keras.callbacks.TensorBoard(progress.logs, write_graph=False)]
+    if epochs is None and budget is None:
+        raise ValueError("epochs is None, which takes a budget; choose one of them")
+    checks = _Checks(
+        progress,
+        stopwatch or Stopwatch(),
+        monitor=monitor,
+        epochs=epochs,
+        steps=len(train),
+        patience=patience,
+        seconds=None if budget is None else budget.seconds,
+    )
+    callbacks = [] if progress.logs is None else [keras.callbacks.TensorBoard(progress.logs, write_graph=False)]
+    callbacks.append(checks)
+    if budget is not None:
+        callbacks.append(_Timekeeper(checks, budget, validation))
     network.fit(
         train,
         validation_data=validation,
-        epochs=epochs,
+        epochs=sys.maxsize if epochs is None else epochs,
         verbose=0,
-        callbacks=[
-            *logs,
-            report,
-            keras.callbacks.EarlyStopping(
-                monitor,
-                mode="min" if monitor == "val_loss" else "max",
-                patience=patience,
-                restore_best_weights=True,
-            ),
-        ],
+        callbacks=callbacks,
     )
-    return report.history
+    return checks.history
 
 
-class _Report(keras.callbacks.Callback):
-    """Shows each step, keeps each epoch and stops where the loss is no number any more."""
+class _Checks(keras.callbacks.Callback):
+    """Shows each step, keeps each check and the best weights, and stops where it gets no better.
 
-    def __init__(self, progress: Progress, *, epochs: int, steps: int):
+    Attributes:
+        history: a row for every check.
+        stopwatch: since the fit began.
+        planned: how many steps are wanted, None where only the time limits them.
+        done: how many are finished.
+        patience: how many epochs to go on without a best check.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        stopwatch: Stopwatch,
+        *,
+        monitor: str,
+        epochs: int | None,
+        steps: int,
+        patience: int,
+        seconds: float | None,
+    ):
         super().__init__()
         self.history: list[dict[str, float]] = []
+        self.stopwatch, self.done = stopwatch, 0
+        self.planned = None if epochs is None else epochs * steps
         self._progress, self._epochs, self._steps = progress, epochs, steps
+        self._monitor, self.patience, self._waited = monitor, patience, 0
+        self._best, self._weights = -math.inf, None
+        self._seconds = seconds
 
     def on_train_begin(self, logs=None):
-        self._stopwatch = Stopwatch()
-        self._progress.start("training", total=self._epochs * self._steps)
+        self._progress.start("training", total=self.planned if self._seconds is None else self._seconds)
 
     def on_train_batch_end(self, batch, logs=None):
+        self.done += 1
         # Asking a device for its loss waits for the step, so not at every one.
         if batch % 10 == 9:
-            self._progress.advance(len(self.history) * self._steps + batch + 1, logs or {})
+            self._progress.advance(self.done if self._seconds is None else self.stopwatch.seconds, logs or {})
 
     def on_epoch_end(self, epoch, logs=None):
-        row = {"epoch": epoch + 1, "seconds": self._stopwatch.seconds}
-        row |= {name: float(value) for name, value in (logs or {}).items()}
+        self._waited += 1
+        self.keep(logs or {})
+        if self._waited >= self.patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        self.model.set_weights(self._weights)
+
+    def keep(self, logs: dict[str, float]) -> None:
+        """Take in the figures of a check, and the weights if they are the best so far."""
+        whole, part = divmod(self.done, self._steps)
+        row = {"epoch": whole if part == 0 else round(self.done / self._steps, 4), "seconds": self.stopwatch.seconds}
+        row |= {name: float(value) for name, value in logs.items()}
         self.history.append(row)
         if not all(math.isfinite(value) for value in row.values()):
             raise UserError(
-                f"the loss is no finite number after epoch {epoch + 1}; try a smaller learning rate or another seed"
+                f"the loss is no finite number after epoch {row['epoch']:.4g}; try a smaller learning rate or another "
+                "seed"
             )
+        value = -row[self._monitor] if self._monitor == "val_loss" else row[self._monitor]
+        if value > self._best:
+            self._best, self._weights, self._waited = value, self.model.get_weights(), 0
+        of = "" if self._epochs is None else f"/{self._epochs}"
         self._progress.line(
-            f"epoch {epoch + 1}/{self._epochs}", {key: value for key, value in row.items() if key != "epoch"}
+            f"epoch {row['epoch']:.4g}{of}", {key: value for key, value in row.items() if key != "epoch"}
         )
+
+
+class _Timekeeper(keras.callbacks.Callback):
+    """Brings the learning rate to zero by the clock, looks at the validation texts in between and stops in time."""
+
+    def __init__(self, checks: _Checks, budget: Budget, validation: keras.utils.PyDataset):
+        super().__init__()
+        self._checks, self._budget, self._validation = checks, budget, validation
+        self._set = 0.0
+
+    def on_train_begin(self, logs=None):
+        self._clock = Clock(
+            self._budget,
+            now=self._checks.stopwatch.seconds,
+            steps=self._checks.planned,
+            validation_steps=len(self._validation),
+        )
+        self._set_rate(0.0)
+
+    def on_train_batch_end(self, batch, logs=None):
+        now, done = self._checks.stopwatch.seconds, self._checks.done
+        self._clock.stepped(now, done)
+        if self._clock.is_over(now):
+            self.model.stop_training = True
+            return
+        if self._clock.wants_check(now) and batch + 1 < self.params["steps"]:
+            self._check(logs or {})
+            now = self._checks.stopwatch.seconds
+        if self._clock.goes_round(now, done):
+            self._checks.patience *= 2
+            self._set_rate(0.0)
+        elif (spent := self._clock.spent(now, done)) - self._set >= 1 / RATES:
+            self._set_rate(spent)
+
+    def on_test_begin(self, logs=None):
+        self._began = self._checks.stopwatch.seconds
+
+    def on_test_end(self, logs=None):
+        self._clock.checked(self._began, self._checks.stopwatch.seconds)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._clock.is_over(self._checks.stopwatch.seconds):
+            self.model.stop_training = True
+
+    def _check(self, logs: dict[str, float]) -> None:
+        """Look at the validation texts inside an epoch."""
+        self._synchronize()
+        logs = {name: float(value) for name, value in logs.items()}
+        # Keras counts the metrics of training and of validation in the same variables.
+        counted = [keras.ops.convert_to_numpy(variable) for variable in self.model.metrics_variables]
+        self.on_test_begin()
+        found = self.model.evaluate(self._validation, verbose=0, return_dict=True)
+        self.on_test_end()
+        for variable, value in zip(self.model.metrics_variables, counted, strict=True):
+            variable.assign(value)
+        self._checks.keep(logs | {f"val_{name}": value for name, value in found.items()})
+
+    def _set_rate(self, spent: float) -> None:
+        self._set = spent
+        self._synchronize()
+        self.model.optimizer.learning_rate = self._clock.learning_rate(spent)
+
+    def _synchronize(self) -> None:
+        """Have the variables hold what they should: on JAX they do not while an epoch goes on."""
+        if keras.backend.backend() == "jax":
+            self.model.jax_state_sync()

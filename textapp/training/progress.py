@@ -50,14 +50,14 @@ class Progress:
         self._title = f"[{self._number}/{self._total}] {name}"
         self.start("training")
 
-    def start(self, what: str, total: int | None = None) -> None:
-        """Begin a part of a model's training of `total` steps, None where that is not known."""
+    def start(self, what: str, total: float | None = None) -> None:
+        """Begin a part of a model's training of `total` steps or seconds, None where that is not known."""
         if self._task is not None:
             self._bar.remove_task(self._task)
         self._task = self._bar.add_task(self._describe(what), total=total, metrics="")
 
-    def advance(self, done: int, metrics: dict[str, float]) -> None:
-        """Show that `done` steps are finished, and the training metrics so far."""
+    def advance(self, done: float, metrics: dict[str, float]) -> None:
+        """Show that `done` of them are over, and the training metrics so far."""
         if self._task is not None:
             self._bar.update(self._task, completed=done, metrics=_format(metrics))
 

@@ -1,0 +1,33 @@
+"""Columns of a table as the lines of a CSV file.
+
+The `csv` module, and pandas with it, does not quote a lone carriage return before Python 3.13, and pandas then reads
+it as the end of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from textapp.datasets.columns import is_missing
+
+
+def csv_lines(columns: Iterable[Sequence]) -> str:
+    """Return the lines of N rows.
+
+    Args:
+        columns: lists of N cells of any type; a missing one is written as nothing.
+    """
+    written = [_write(column) for column in columns]
+    return "".join(f"{line}\n" for line in map(",".join, zip(*written, strict=True)))
+
+
+def _write(cells: Sequence) -> list[str]:
+    if set(map(type, cells)) - {str}:
+        cells = ["" if is_missing(cell) else str(cell) for cell in cells]
+    return [_quote(cell) for cell in cells]
+
+
+def _quote(cell: str) -> str:
+    if '"' in cell or "," in cell or "\n" in cell or "\r" in cell:
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
