@@ -95,7 +95,7 @@ def test_onnx_takes_ids_and_gives_probabilities(textapp, finished, served, name)
     ("name", "options", "message"),
     [
         ("majority", [], "majority is there to be compared with only"),
-        ("lstm", ["--quantize", "int8"], "lstm cannot be quantized: Keras has no int8 for its LSTM layers"),
+        ("lstm", ["--quantize", "int8"], "lstm cannot be quantized: Keras has no int8 for recurrent layers"),
         ("nbsvm", ["--quantize", "int8"], "nbsvm cannot be quantized"),
         ("nbsvm", ["--format", "onnx"], "cannot become ONNX: it is no Keras network that classifies"),
         ("decoder", ["--format", "onnx"], "cannot become ONNX: it is no Keras network that classifies"),
