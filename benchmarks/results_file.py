@@ -10,11 +10,19 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "results"
 
 
-def write_table(name: str, title: str, command: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a Markdown table and write it to results/NAME.md, with machine, date and command."""
+def write_table(
+    name: str,
+    title: str,
+    command: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    notes: Sequence[str] = (),
+) -> None:
+    """Print a Markdown table and write it to results/NAME.md, with machine, date and command, and notes below it."""
     from textapp import machine  # takes Keras, and its backend's log lines, so not before the work
 
-    lines = [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
+    lines = table_lines(header, rows)
     versions = ", ".join(f"{package} {version}" for package, version in machine.versions().items())
     content = [
         f"# {title}",
@@ -23,7 +31,13 @@ def write_table(name: str, title: str, command: str, header: Sequence[str], rows
         f"({versions}).",
         "",
         *lines,
+        *(line for note in notes for line in ("", note)),
     ]
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text("\n".join(content) + "\n", encoding="utf-8")
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table."""
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]

@@ -15,6 +15,7 @@ from textapp.datasets import Dataset
 from textapp.errors import UserError
 from textapp.evaluation.calibration import fit_temperature
 from textapp.models import CLASSIFIERS, GENERATORS, Classifier, Decoder
+from textapp.models.classifier import log_probabilities, softmax
 from textapp.models.keras_file import QUANTIZATIONS
 from textapp.run import RunFolder, bytes_on_disk
 from textapp.text.cache import CachedCleaning
@@ -164,12 +165,13 @@ def _trained(model: Classifier | Decoder, name: str, seconds: float, dataset: Da
     answers = {}
     if isinstance(model, Classifier):
         model.temperature = 1.0
-        answers["uncalibrated"] = model.predict_proba(dataset.test.texts)
+        before = {split: model.predict_proba(getattr(dataset, split).texts) for split in ("validation", "test")}
         if model.kind != "dummy":  # its answer hangs on no text
-            logits = np.log(np.maximum(model.predict_proba(dataset.validation.texts), np.finfo(np.float32).tiny))
-            model.temperature = fit_temperature(logits, dataset.validation.labels)
-        answers["probabilities"] = model.predict_proba(dataset.test.texts)
-        answers["validation_probabilities"] = model.predict_proba(dataset.validation.texts)
+            model.temperature = fit_temperature(log_probabilities(before["validation"]), dataset.validation.labels)
+        # What the model answers from now on, without asking it again for every text.
+        after = {split: softmax(log_probabilities(found), model.temperature) for split, found in before.items()}
+        answers["uncalibrated"] = before["test"]
+        answers["probabilities"], answers["validation_probabilities"] = after["test"], after["validation"]
     folder = run.model(name)
     model.save(folder)
     cost = {

@@ -16,7 +16,7 @@ from textapp.config import TrainConfig
 from textapp.datasets import Dataset, load_dataset
 from textapp.errors import UserError
 from textapp.export.parity import check_classifier, check_generator
-from textapp.export.process import export_models
+from textapp.export.process import at_once, export_models
 from textapp.fitting import Trained, chosen_models, chosen_quantizations, quantize_model, train_model
 from textapp.measuring import between, classifier_row, data_facts, generator_row, slices
 from textapp.models.folder import write_json
@@ -123,19 +123,22 @@ def _export(models: Sequence[Trained], dataset: Dataset, progress: Progress) -> 
     exported = [trained for trained in models if trained.model.exports]
     pairs = [(trained.folder, trained.folder / SAVED_MODEL) for trained in exported]
     failure = export_models(pairs) if pairs else None
-    refused = []
-    for trained, (folder, target) in zip(exported, pairs, strict=True):
-        progress.start(f"checking the SavedModel of {trained.name}")
+    progress.start("checking the SavedModels")
+
+    def check(trained: Trained) -> str | None:
+        target = trained.folder / SAVED_MODEL
         try:
             if not target.exists():
                 raise UserError(failure or f"there is no {target}")
             trained.export = _check(trained, target, dataset)
-            write_json(folder / "parity.json", trained.export)
+            write_json(trained.folder / "parity.json", trained.export)
         except UserError as error:
-            refused.append(f"{trained.name}: {error}")
             trained.notes.append(str(error))
             shutil.rmtree(target, ignore_errors=True)
-    return refused
+            return f"{trained.name}: {error}"
+        return None
+
+    return [refusal for refusal in at_once(check, exported) if refusal]
 
 
 def _check(trained: Trained, target: Path, dataset: Dataset) -> dict:

@@ -88,6 +88,7 @@ class GeneratorModule(tf.Module):
             "temperature": temperature,
             "top_k": top_k,
             "top_p": top_p,
+            "until": length,
         }
         with _updates_in_core_ops():
             generated = generate_ids(self.network, inputs, end_id=END_ID)

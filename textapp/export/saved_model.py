@@ -45,6 +45,7 @@ def export(folder: Path, target: Path) -> None:
     """
     with whole(target) as unfinished:
         module = make_module(load(folder), folder)
-        tf.saved_model.save(module, str(unfinished), signatures=module.signatures())
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # it answers, it does not learn
+        tf.saved_model.save(module, str(unfinished), signatures=module.signatures(), options=options)
     del module
     keras.utils.clear_session()  # or the next model is exported beside this one's memory

@@ -124,3 +124,8 @@ def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
     logits = np.asarray(logits, np.float32) / np.float32(temperature)
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def log_probabilities(probabilities: np.ndarray) -> np.ndarray:
+    """Return logits of probabilities of shape (N, C): `softmax` of them gives the probabilities back."""
+    return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))

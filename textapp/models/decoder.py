@@ -29,6 +29,8 @@ GPT2_WIDTH = 768
 VALIDATION_TEXTS = 200  # enough to see where the validation loss goes
 ORDERS = 4  # of the training texts, one a pass, before the first comes again where only a budget limits training
 WARM_UP = 0.02  # share of a budget
+PROMPTS = 16  # continued at a time
+COMPILED_STEPS = 2_000  # tokens one after the other that are written in the seconds that XLA takes to compile
 
 
 @keras.saving.register_keras_serializable(package="textapp")
@@ -199,6 +201,7 @@ class Decoder:
         top_k: int = 0,
         top_p: float = 0.95,
         seed: int = 0,
+        compiled: bool | None = None,
     ) -> list[str]:
         """Continue prompts.
 
@@ -209,6 +212,8 @@ class Decoder:
             top_k: choose among this many most probable tokens; 0 for all.
             top_p: choose among the fewest tokens that have this probability together.
             seed: the same seed gives the same texts.
+            compiled: whether XLA compiles the loop over the tokens, which takes seconds and then makes it some times
+                faster; None to let the number of tokens decide. JAX always compiles.
 
         Returns:
             N texts, each beginning with its prompt.
@@ -217,31 +222,34 @@ class Decoder:
             UserError: a setting is out of range.
         """
         check_settings(self.context, max_new_tokens, temperature, top_k, top_p, seed)
-        if len(prompts) == 0:
-            return []
         room = self.context - max_new_tokens
         # The end of text before it stands as its start: it is what the model saw before every text.
         encoded = [[END_ID, *ids][-room:] for ids in self.subwords.encode(prompts)]
-        length = max(len(ids) for ids in encoded) + max_new_tokens
-        padding_mask = np.arange(length) < np.array([len(ids) for ids in encoded])[:, None]
-        token_ids = np.full(padding_mask.shape, END_ID, np.int32)
-        token_ids[padding_mask] = np.concatenate(encoded)
-        generated = self.network.make_generate_function()(
-            {
-                "token_ids": token_ids,
-                "padding_mask": padding_mask,
-                "uniform": uniform_numbers(seed, *token_ids.shape),
-                "temperature": np.float32(temperature),
-                "top_k": np.int32(top_k),
-                "top_p": np.float32(top_p),
-            },
-            stop_token_ids=None,
-        )
-        generated = keras.ops.convert_to_numpy(generated)
-        return [
-            prompt + self.subwords.decode(ids[len(given) : len(given) + max_new_tokens])
-            for prompt, given, ids in zip(prompts, encoded, generated, strict=True)
-        ]
+        if compiled is None:
+            compiled = -(-len(prompts) // PROMPTS) * max_new_tokens >= COMPILED_STEPS
+        generate = self._generate_function(compiled=compiled or COMPILE)
+        settings = {"temperature": np.float32(temperature), "top_k": np.int32(top_k), "top_p": np.float32(top_p)}
+        texts = []
+        for first in range(0, len(prompts), PROMPTS):
+            given = encoded[first : first + PROMPTS]
+            # Few shapes, so that little is traced or compiled: a power of two of rows, the last ones repeated.
+            rows = 1 << (len(given) - 1).bit_length()
+            lengths = np.array([len(ids) for ids in given] + [len(given[-1])] * (rows - len(given)))
+            padding_mask = np.arange(self.context) < lengths[:, None]
+            token_ids = np.full(padding_mask.shape, END_ID, np.int32)
+            token_ids[padding_mask] = np.concatenate(given + [given[-1]] * (rows - len(given)))
+            uniform = uniform_numbers(seed, first + rows, self.context)[first:]
+            inputs = {"token_ids": token_ids, "padding_mask": padding_mask, "uniform": uniform, **settings}
+            inputs["until"] = np.int32(lengths.max() + max_new_tokens)
+            written = keras.ops.convert_to_numpy(generate(inputs, stop_token_ids=None))
+            for ids, start in zip(written[: len(given)], lengths, strict=False):
+                texts.append(prompts[len(texts)] + self.subwords.decode(ids[start : start + max_new_tokens]))
+        return texts
+
+    def _generate_function(self, *, compiled: bool):
+        if self.network.jit_compile != compiled:
+            self.network.jit_compile, self.network.generate_function = compiled, None
+        return self.network.make_generate_function()
 
     @property
     def parameters(self) -> int:

@@ -54,11 +54,10 @@ def choose_tokens(logits: Any, uniform: Any, *, temperature: Any, top_k: Any, to
     low, _ = ops.fori_loop(0, HALVINGS, halve, (low, ops.zeros_like(low)))
     cumulative = ops.cumsum(ops.where(scaled >= low, probabilities, 0.0), axis=-1)
     target = ops.expand_dims(uniform, axis=-1) * cumulative[:, -1:]
-    sampled = ops.sum(ops.cast(cumulative <= target, "int32"), axis=-1)
     # Rounding may have put the target at the very end.
-    last = ops.argmax(cumulative, axis=-1)  # the first place where all of it is reached
-    sampled = ops.minimum(sampled, ops.cast(last, "int32"))
-    return ops.where(greedy, ops.cast(ops.argmax(logits, axis=-1), "int32"), sampled)
+    passed = ops.logical_and(cumulative <= target, cumulative < cumulative[:, -1:])
+    passed = ops.where(greedy, ops.cumsum(ops.cast(scaled >= 0, "int32"), axis=-1) == 0, passed)
+    return ops.sum(ops.cast(passed, "int32"), axis=-1)
 
 
 def uniform_numbers(seed: int, rows: int, columns: int) -> np.ndarray:
@@ -88,7 +87,8 @@ def generate_ids(network: keras.Model, inputs: dict[str, Any], *, end_id: int) -
     Args:
         network: a KerasHub `GPT2CausalLM`.
         inputs: "token_ids" int32 (B, T), prompts padded on the right; "padding_mask" bool (B, T), True on
-            prompts of at least one token; "uniform" float32 (B, T); the scalars "temperature", "top_k", "top_p".
+            prompts of at least one token; "uniform" float32 (B, T); the scalars "temperature", "top_k", "top_p"; the
+            int scalar "until", the column before which to stop.
         end_id: ends a text.
 
     Returns:
@@ -103,7 +103,7 @@ def generate_ids(network: keras.Model, inputs: dict[str, Any], *, end_id: int) -
     _, caches = decoder(token_ids, decoder.empty_caches(batch_size, length), 0)
 
     def unfinished(token_ids, caches, ended, index):
-        return ops.logical_and(index < length, ops.logical_not(ops.all(ended)))
+        return ops.logical_and(index < inputs["until"], ops.logical_not(ops.all(ended)))
 
     def step(token_ids, caches, ended, index):
         previous = ops.slice(token_ids, [0, index - 1], [batch_size, 1])

@@ -1,0 +1,45 @@
+"""Which numbers a network is trained in: float32, or bfloat16 where the device is faster with it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+
+from textapp.errors import UserError
+from textapp.machine import has_bfloat16
+
+# By "auto" networks of this width or more take bfloat16. Of narrower ones the conversions cost more than the
+# multiplications save; `python -m benchmarks.choices precision` shows where it turns.
+WIDE = 256
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}  # Keras's names: weights stay float32
+PRECISIONS = ("auto", *POLICIES)
+
+
+def choose_precision(wanted: str, *, width: int) -> str:
+    """Return "float32" or "bfloat16".
+
+    Args:
+        wanted: one of `PRECISIONS`.
+        width: of the network's hidden layers, D.
+
+    Raises:
+        UserError: there is no such precision.
+    """
+    if wanted not in PRECISIONS:
+        raise UserError(f"unknown precision {wanted!r}; choose from {list(PRECISIONS)}")
+    if wanted != "auto":
+        return wanted
+    return "bfloat16" if width >= WIDE and has_bfloat16() else "float32"
+
+
+@contextlib.contextmanager
+def building_in(precision: str) -> Iterator[None]:
+    """Let the layers that are built meanwhile compute in "float32" or "bfloat16"."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(POLICIES[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
