@@ -8,9 +8,11 @@ import math
 import keras
 import numpy as np
 import pytest
+import tiny
 from rich.console import Console
 
 from textapp.errors import UserError
+from textapp.training import precision
 from textapp.training.batches import POOL, WIDTHS, Batches, shorten
 from textapp.training.fit import fit
 from textapp.training.progress import Progress
@@ -316,3 +318,30 @@ def test_a_loss_that_is_no_number_is_said(network):
     network.compile(optimizer=keras.optimizers.SGD(1.0), loss="mse", jit_compile=False)
     with pytest.raises(UserError, match="no finite number after epoch 1; try a smaller learning rate"):
         fit(network, Rows(math.inf), Rows(1), epochs=2, patience=2, monitor="val_loss", progress=Progress())
+
+
+def test_precision_is_chosen_by_width_and_device(monkeypatch):
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: True)
+    assert precision.choose_precision("auto", width=precision.WIDE) == "bfloat16"
+    assert precision.choose_precision("auto", width=precision.WIDE - 1) == "float32"
+    assert precision.choose_precision("float32", width=precision.WIDE) == "float32"
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
+    assert precision.choose_precision("auto", width=precision.WIDE) == "float32"
+    assert precision.choose_precision("bfloat16", width=1) == "bfloat16"
+    with pytest.raises(UserError, match="unknown precision 'float64'; choose from"):
+        precision.choose_precision("float64", width=1)
+
+
+@pytest.mark.parametrize("name", ["lstm", "encoder", "decoder"])
+def test_a_network_trained_in_bfloat16_answers_in_float32(name):
+    model = tiny.make(name, precision="bfloat16")
+    history = model.fit(tiny.split(), tiny.split())
+    assert all(np.isfinite(row["loss"]) for row in history)
+    assert model.computation.startswith("bfloat16")
+    assert {layer.compute_dtype for layer in model.network._flatten_layers()} & {"bfloat16"} == set()
+    assert {str(weight.dtype) for weight in model.network.weights} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    other = tiny.make(name, precision="float32")
+    other.fit(tiny.split(), tiny.split())
+    same = zip(model.network.get_weights(), other.network.get_weights(), strict=True)
+    assert not all(np.array_equal(ours, theirs) for ours, theirs in same)  # it was trained in something else

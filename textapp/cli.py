@@ -122,6 +122,14 @@ def train(
             help="How long each network trains: 90s, 10m, 1.5h. (default: its epochs decide)", rich_help_panel="Models"
         ),
     ] = None,
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="What networks are trained in: auto, float32 or bfloat16, which the wide ones take where the "
+            "device is faster with it.",
+            rich_help_panel="Models",
+        ),
+    ] = "auto",
     quantize: Annotated[
         str | None,
         typer.Option(
@@ -174,6 +182,7 @@ def train(
         class_weight=class_weight,
         epochs=epochs,
         budget=None if budget is None else seconds_of(budget),
+        precision=precision,
         quantize=quantize,
         seeds=seeds,
         tensorboard=tensorboard,

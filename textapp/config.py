@@ -72,6 +72,7 @@ class TrainConfig:
             budget for as many as it allows.
         budget: how many seconds each network trains, the learning rate reaching zero when they are over; None for
             no limit. Linear models train whole.
+        precision: "auto", "float32" or "bfloat16", that networks are trained in.
         quantize: None, or "int8" to compare, besides each model that can be quantized, the quantized one.
         seeds: how many seeds to train each network that classifies with, from `seed` on; the first is kept.
         tensorboard: whether Keras writes TensorBoard's logs beside each network.
@@ -87,6 +88,7 @@ class TrainConfig:
     class_weight: str | None = None
     epochs: int | None = None
     budget: float | None = None
+    precision: str = "auto"
     quantize: str | None = None
     seeds: int = 1
     tensorboard: bool = False

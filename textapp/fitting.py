@@ -103,10 +103,13 @@ def train_model(
     machine.forget_peak_memory()
     stopwatch = Stopwatch()
     model = _make(name, config, cleaning, dataset)
+    computation = getattr(model, "computation", None)
+    if computation is not None:
+        progress.line(f"trains in {computation}")
     history = model.fit(dataset.train, dataset.validation, progress=progress)
     seconds = stopwatch.seconds
     trained = _trained(model, name, seconds, dataset, run)
-    trained.cost["budget_seconds"] = config.budget
+    trained.cost |= {"budget_seconds": config.budget, "computation": computation}
     if config.budget is not None and seconds > config.budget and not hasattr(model, "budget"):
         trained.notes.append(
             f"Trained whole, in {seconds:.0f} s instead of {config.budget:g} s: only networks stop at a budget."
@@ -152,6 +155,7 @@ def _make(
         "cleaning": cleaning,
         "seed": config.seed if seed is None else seed,
         "class_weight": config.class_weight,
+        "precision": config.precision,
     }
     if config.budget is not None and "budget" in fields:
         wanted |= {"budget": config.budget, "epochs": config.epochs}  # None for as many as the budget allows

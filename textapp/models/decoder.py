@@ -17,10 +17,11 @@ from textapp.datasets import Split
 from textapp.errors import UserError
 from textapp.models.decoding import generate_ids, uniform_numbers
 from textapp.models.folder import require_file, write_description
-from textapp.models.keras_file import COMPILE, load_network, quantized, save_network
+from textapp.models.keras_file import COMPILE, in_float32, load_network, quantized, save_network
 from textapp.text.subwords import END_ID, Subwords
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
+from textapp.training.precision import building_in, choose_precision
 from textapp.training.progress import Progress, Stopwatch
 from textapp.training.windows import Windows, pack, score_windows
 
@@ -56,6 +57,7 @@ class Decoder:
         checks: how often to look at the validation texts.
         budget: how many seconds to train, subwords and all, the rate reaching zero when they are over, over at most
             `epochs` passes, None for as many as it allows; it takes the place of `training_tokens` and `checks`.
+        precision: "auto", "float32" or "bfloat16", of the training; answers are float32.
         jit_compile: whether XLA compiles the training step: twice as fast on a CPU after some seconds.
         quantization: None, or "int8" for weights of 8 bits; `quantized` sets it.
     """
@@ -77,6 +79,7 @@ class Decoder:
     epochs: int | None = 10
     checks: int = 5
     budget: float | None = None
+    precision: str = "auto"
     jit_compile: bool = True
     quantization: str | None = None
 
@@ -123,7 +126,8 @@ class Decoder:
             checks=checks,
             seed=self.seed,
         )
-        self.network = self.build()
+        with building_in(self._precision):
+            self.network = self.build()
         trained = self._plain_network()
         rate = self.learning_rate
         if not timed:
@@ -146,7 +150,7 @@ class Decoder:
             weighted_metrics=[],
             jit_compile=self.jit_compile or COMPILE,
         )
-        return fit(
+        history = fit(
             trained,
             windows,
             self._score_windows(validation.texts[:VALIDATION_TEXTS]),
@@ -157,6 +161,17 @@ class Decoder:
             budget=Budget(seconds=self.budget, learning_rate=rate, warm_up=WARM_UP) if timed else None,
             stopwatch=stopwatch,
         )
+        self.network = in_float32(self)
+        return history
+
+    @property
+    def _precision(self) -> str:
+        return choose_precision(self.precision, width=self.hidden_dim)
+
+    @property
+    def computation(self) -> str:
+        """How the network is trained on this device."""
+        return f"{self._precision}, XLA" if self.jit_compile or COMPILE else self._precision
 
     def _plain_network(self) -> keras.Model:
         """Return the network without KerasHub's own `fit` and `predict`, which want to do the batching."""

@@ -63,6 +63,16 @@ def load_network(model: Model, folder: Path) -> keras.Model:
     return network
 
 
+def in_float32(model: Model) -> keras.Model:
+    """Return a trained model's network, its weights in one that computes in float32: itself if it does already."""
+    if not any(layer.compute_dtype == "bfloat16" for layer in model.network._flatten_layers()):
+        return model.network
+    network = model.build()
+    network.set_weights(model.network.get_weights())
+    network.compile(jit_compile=COMPILE)
+    return network
+
+
 def quantized(model: Model, quantization: str) -> Model:
     """Return a copy of a trained model whose network has smaller weights.
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+LOWEST = -1e9  # below every output of a layer
+
 
 @keras.saving.register_keras_serializable(package="textapp")
 class MaskedPooling(keras.layers.Layer):
     """The mean and the maximum over a text's tokens, padding left out: (B, T, D) to (B, 2 D)."""
 
     def call(self, inputs, padding_mask):
-        mask = ops.expand_dims(ops.cast(padding_mask, inputs.dtype), axis=-1)  # (B, T, 1)
+        inputs = ops.cast(inputs, "float32")  # a sum of bfloat16 numbers loses the last ones
+        mask = ops.expand_dims(ops.cast(padding_mask, "float32"), axis=-1)  # (B, T, 1)
         mean = ops.sum(inputs * mask, axis=1) / ops.maximum(ops.sum(mask, axis=1), 1)
-        lowest = ops.cast(-1e4, inputs.dtype)  # fits float16
-        maximum = ops.max(ops.where(mask > 0, inputs, lowest), axis=1)
+        maximum = ops.max(ops.where(mask > 0, inputs, LOWEST), axis=1)
         return ops.concatenate([mean, maximum], axis=-1)
 
     def compute_output_shape(self, inputs_shape, padding_mask_shape=None):

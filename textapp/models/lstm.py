@@ -8,7 +8,7 @@ from typing import ClassVar
 import keras
 
 from textapp.models.layers import MaskedPooling, ReverseTokens
-from textapp.models.lstm_layer import LSTMLayer
+from textapp.models.lstm_layer import LSTMLayer, lstm_path
 from textapp.models.network import NetworkClassifier
 
 
@@ -37,8 +37,10 @@ class LSTM(NetworkClassifier):
             directions["backward"] = ReverseTokens(name="reverse")(token_ids, padding_mask)
         pooled = []
         for name, ids in directions.items():
-            outputs = LSTMLayer(self.units, return_sequences=True, name=name)(
-                dropout(embedding(ids))
-            )  # (B, T, units)
+            outputs = LSTMLayer(self.units, return_sequences=True, name=name)(dropout(embedding(ids)))  # (B, T, units)
             pooled.append(MaskedPooling(name=f"{name}_pooling")(outputs, padding_mask))
         return keras.layers.Concatenate(name="directions")(pooled) if self.bidirectional else pooled[0]
+
+    @property
+    def computation(self) -> str:
+        return f"{super().computation}, {lstm_path()}"

@@ -28,7 +28,10 @@ class LSTMLayer(keras.layers.LSTM):
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         if lstm_path() == BLOCK:
-            return in_one_op(self, sequences, initial_state)
+            given = [keras.ops.cast(part, "float32") for part in (sequences, *initial_state)]  # what the op takes
+            last, outputs, state = in_one_op(self, given[0], given[1:])
+            last, outputs, *state = (keras.ops.cast(part, self.compute_dtype) for part in (last, outputs, *state))
+            return last, outputs, state
         return super().inner_loop(sequences, initial_state, mask, training)
 
 
@@ -65,8 +68,8 @@ def in_one_op(layer: keras.layers.LSTM, sequences, initial_state):
         tf.transpose(sequences, [1, 0, 2]),
         initial_state[1],
         initial_state[0],
-        tf.concat([cell.kernel, cell.recurrent_kernel], axis=0),
-        tf.convert_to_tensor(cell.bias),
+        tf.cast(tf.concat([cell.kernel, cell.recurrent_kernel], axis=0), tf.float32),
+        tf.cast(cell.bias, tf.float32),
     )
     hidden = tf.transpose(hidden, [1, 0, 2])  # (B, T, units)
     hidden.set_shape([None, None, layer.units])

@@ -15,11 +15,12 @@ from textapp.datasets import Split
 from textapp.errors import UserError
 from textapp.models.classifier import Classifier, softmax
 from textapp.models.folder import require_file
-from textapp.models.keras_file import COMPILE, load_network, quantized, save_network
+from textapp.models.keras_file import COMPILE, in_float32, load_network, quantized, save_network
 from textapp.text.vocabulary import Vocabulary
 from textapp.training.batches import Batches
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
+from textapp.training.precision import building_in, choose_precision
 from textapp.training.progress import Progress, Stopwatch
 
 VOCABULARY_FILE = "vocabulary.txt"
@@ -39,6 +40,7 @@ class NetworkClassifier(Classifier):
         batch_size, learning_rate, epochs, patience: of the training; Adam, its rate brought to zero as a cosine
             over the epochs, stopped early by validation accuracy. None, with a budget, for as many epochs as it
             allows: rounds of the class's own number, twice it, and so on.
+        precision: "auto", "float32" or "bfloat16", of the training; answers are float32.
         budget: how many seconds to train once the texts are cleaned, the rate reaching zero when they are over; None
             for no limit.
         quantization: None, or "int8" for weights of 8 bits; `quantized` sets it.
@@ -56,6 +58,7 @@ class NetworkClassifier(Classifier):
     learning_rate: float = 1e-3
     epochs: int | None = 4
     patience: int = 2
+    precision: str = "auto"
     budget: float | None = None
     quantization: str | None = None
 
@@ -81,7 +84,8 @@ class NetworkClassifier(Classifier):
         tokens, validation_tokens = self.cleaning(train.texts), self.cleaning(validation.texts)
         stopwatch = Stopwatch()
         self.vocabulary = Vocabulary.build(tokens, size=self.vocabulary_size)
-        self.network = self.build()
+        with building_in(self._precision):
+            self.network = self.build()
         weights = self.class_weights(train.labels)
         train_batches = self._batches(tokens, train.labels, weights, seed=self.seed)
         rate = self.learning_rate
@@ -93,7 +97,7 @@ class NetworkClassifier(Classifier):
             weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
             jit_compile=COMPILE,
         )
-        return fit(
+        history = fit(
             self.network,
             train_batches,
             self._batches(validation_tokens, validation.labels, weights),
@@ -104,6 +108,17 @@ class NetworkClassifier(Classifier):
             budget=None if self.budget is None else self._budget(len(train_batches)),
             stopwatch=stopwatch,
         )
+        self.network = in_float32(self)
+        return history
+
+    @property
+    def _precision(self) -> str:
+        return choose_precision(self.precision, width=self.embedding_dim)
+
+    @property
+    def computation(self) -> str:
+        """How the network is trained on this device."""
+        return self._precision
 
     def _budget(self, steps: int) -> Budget:
         """Return the budget where an epoch has so many steps."""

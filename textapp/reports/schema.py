@@ -60,6 +60,7 @@ CLASSIFIER_DEFAULTS = ROW_DEFAULTS | {
 }
 COST_DEFAULTS = {
     "budget_seconds": None,
+    "computation": None,
     "peak_memory_bytes": None,
     "device": None,
     "latency": [],

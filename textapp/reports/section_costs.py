@@ -100,8 +100,10 @@ def cost(report: dict, looks: Looks) -> list:
     cells = tuple((model_cell(row["name"], looks), *_cost_cells(row)) for row in rows)
     devices = dict.fromkeys(row["cost"]["device"] for row in rows if row["cost"]["device"])
     measured_on = f" Measured on {'; '.join(devices)}." if devices else ""
+    paths = "; ".join(f"{row['name']} in {row['cost']['computation']}" for row in rows if row["cost"]["computation"])
+    trained_in = f" Trained: {paths}." if paths else ""
     return [
-        Paragraph(f"{WARM_UP}{measured_on}", soft=True),
+        Paragraph(f"{WARM_UP}{measured_on}{trained_in}", soft=True),
         Grid(headers, cells).without_empty_columns(),
         *_pareto(rows, looks),
     ]
