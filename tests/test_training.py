@@ -320,16 +320,27 @@ def test_a_loss_that_is_no_number_is_said(network):
         fit(network, Rows(math.inf), Rows(1), epochs=2, patience=2, monitor="val_loss", progress=Progress())
 
 
-def test_precision_is_chosen_by_width_and_device(monkeypatch):
-    monkeypatch.setattr(precision, "has_bfloat16", lambda: True)
-    assert precision.choose_precision("auto", width=precision.WIDE) == "bfloat16"
-    assert precision.choose_precision("auto", width=precision.WIDE - 1) == "float32"
-    assert precision.choose_precision("float32", width=precision.WIDE) == "float32"
-    monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
-    assert precision.choose_precision("auto", width=precision.WIDE) == "float32"
-    assert precision.choose_precision("bfloat16", width=1) == "bfloat16"
+@pytest.mark.parametrize(
+    ("wanted", "width", "compiled", "device", "chosen"),
+    [
+        ("auto", precision.WIDE, False, "bfloat16", "bfloat16"),
+        ("auto", precision.WIDE - 1, False, "bfloat16", "float32"),
+        ("auto", precision.WIDE, True, "bfloat16", "float32"),
+        ("auto", precision.WIDE, True, "gpu", "bfloat16"),
+        ("auto", precision.WIDE, False, "neither", "float32"),
+        ("float32", precision.WIDE, False, "gpu", "float32"),
+        ("bfloat16", 1, True, "neither", "bfloat16"),
+    ],
+)
+def test_precision_is_chosen_by_width_and_device(monkeypatch, wanted, width, compiled, device, chosen):
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: device != "neither")
+    monkeypatch.setattr(precision, "has_gpu", lambda: device == "gpu")
+    assert precision.choose_precision(wanted, width=width, compiled=compiled) == chosen
+
+
+def test_an_unknown_precision_is_refused():
     with pytest.raises(UserError, match="unknown precision 'float64'; choose from"):
-        precision.choose_precision("float64", width=1)
+        precision.choose_precision("float64", width=1, compiled=False)
 
 
 @pytest.mark.parametrize("name", ["lstm", "encoder", "decoder"])

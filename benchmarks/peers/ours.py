@@ -295,17 +295,19 @@ class Ours:
 
 
 class _Same(keras.utils.PyDataset):
-    """The first batches of a dataset, the same in every epoch."""
+    """The first whole batches of a dataset, the same in every epoch."""
 
     def __init__(self, batches: keras.utils.PyDataset, count: int):
         super().__init__()
-        self._batches, self._count = batches, min(count, len(batches))
+        sizes = [len(batches[index][1]) for index in range(len(batches))]
+        self._batches = batches
+        self._chosen = [index for index, size in enumerate(sizes) if size == max(sizes)][:count]
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._chosen)
 
     def __getitem__(self, index: int):
-        return self._batches[index]
+        return self._batches[self._chosen[index]]
 
 
 class _Endless(decoder.TextGPT2):

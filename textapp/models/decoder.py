@@ -148,7 +148,7 @@ class Decoder:
             # Padding has weight 0 and must not count as tokens that were predicted perfectly.
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight"),
             weighted_metrics=[],
-            jit_compile=self.jit_compile or COMPILE,
+            jit_compile=self._compiled,
         )
         history = fit(
             trained,
@@ -166,12 +166,16 @@ class Decoder:
 
     @property
     def _precision(self) -> str:
-        return choose_precision(self.precision, width=self.hidden_dim)
+        return choose_precision(self.precision, width=self.hidden_dim, compiled=self._compiled)
 
     @property
     def computation(self) -> str:
         """How the network is trained on this device."""
-        return f"{self._precision}, XLA" if self.jit_compile or COMPILE else self._precision
+        return f"{self._precision}, XLA" if self._compiled else self._precision
+
+    @property
+    def _compiled(self) -> bool:
+        return self.jit_compile or COMPILE
 
     def _plain_network(self) -> keras.Model:
         """Return the network without KerasHub's own `fit` and `predict`, which want to do the batching."""

@@ -113,7 +113,7 @@ class NetworkClassifier(Classifier):
 
     @property
     def _precision(self) -> str:
-        return choose_precision(self.precision, width=self.embedding_dim)
+        return choose_precision(self.precision, width=self.embedding_dim, compiled=COMPILE)
 
     @property
     def computation(self) -> str:

@@ -8,21 +8,23 @@ from collections.abc import Iterator
 import keras
 
 from textapp.errors import UserError
-from textapp.machine import has_bfloat16
+from textapp.machine import has_bfloat16, has_gpu
 
 # By "auto" networks of this width or more take bfloat16. Of narrower ones the conversions cost more than the
-# multiplications save; `python -m benchmarks.choices precision` shows where it turns.
+# multiplications save: on two cores with the instructions a step of a block of width 64 took 1.1 to 1.5 times as
+# long with it, one of six blocks of width 384 0.75 to 0.9 times.
 WIDE = 256
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}  # Keras's names: weights stay float32
 PRECISIONS = ("auto", *POLICIES)
 
 
-def choose_precision(wanted: str, *, width: int) -> str:
+def choose_precision(wanted: str, *, width: int, compiled: bool) -> str:
     """Return "float32" or "bfloat16".
 
     Args:
         wanted: one of `PRECISIONS`.
         width: of the network's hidden layers, D.
+        compiled: whether XLA compiles the step; on a CPU it multiplies bfloat16 no faster than float32.
 
     Raises:
         UserError: there is no such precision.
@@ -31,7 +33,8 @@ def choose_precision(wanted: str, *, width: int) -> str:
         raise UserError(f"unknown precision {wanted!r}; choose from {list(PRECISIONS)}")
     if wanted != "auto":
         return wanted
-    return "bfloat16" if width >= WIDE and has_bfloat16() else "float32"
+    faster = has_gpu() or (has_bfloat16() and not compiled)
+    return "bfloat16" if width >= WIDE and faster else "float32"
 
 
 @contextlib.contextmanager
