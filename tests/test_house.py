@@ -21,10 +21,13 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def test_tensorflow_is_imported_in_export_and_for_one_op():
+def test_tensorflow_is_imported_in_export_and_for_the_lstm():
     importing = {path for path in FILES if any(name.startswith("tensorflow") for name in imported(path))}
     elsewhere = {path.name for path in importing if path.parent.name != "export"}
-    assert elsewhere == {"lstm_layer.py"}  # inside a function that runs only where it is the backend
+    assert elsewhere == {"tensorflow_lstm.py"}
+    # Which is imported inside a function that runs only where TensorFlow is the backend.
+    wanting = {path.name for path in FILES if "textapp.models.tensorflow_lstm" in imported(path)}
+    assert wanting == {"lstm_layer.py"}
 
 
 def test_what_the_program_uses_of_export_imports_no_tensorflow():

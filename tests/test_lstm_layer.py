@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from textapp.models import lstm_layer
-from textapp.models.lstm_layer import BLOCK, LOOP, LSTMLayer, lstm_path
+from textapp.models.lstm_layer import COMPILED, LOOP, LSTMLayer, lstm_path
 
 TEXTS, TOKENS, WIDTH, UNITS = 3, 7, 4, 5
 
@@ -29,7 +29,7 @@ def inputs():
 
 
 def test_the_path_follows_from_the_backend():
-    assert lstm_path() == (BLOCK if keras.backend.backend() == "tensorflow" else LOOP)
+    assert lstm_path() == (COMPILED if keras.backend.backend() == "tensorflow" else LOOP)
 
 
 def test_outputs_are_those_of_keras(layers, inputs):
@@ -38,11 +38,11 @@ def test_outputs_are_those_of_keras(layers, inputs):
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-@pytest.mark.parametrize("path", [BLOCK, LOOP])
+@pytest.mark.parametrize("path", [COMPILED, LOOP])
 def test_a_training_step_is_that_of_keras(layers, inputs, path, monkeypatch):
     """Plain gradient descent, so that a step is the gradient: of the inputs, through a layer before, and of weights."""
-    if path == BLOCK and keras.backend.backend() != "tensorflow":
-        pytest.skip("a TensorFlow op")
+    if path == COMPILED and keras.backend.backend() != "tensorflow":
+        pytest.skip("a TensorFlow path")
     monkeypatch.setattr(lstm_layer, "lstm_path", lambda: path)
     before = np.random.default_rng(2).normal(size=(WIDTH, WIDTH))
     steps = []
@@ -65,3 +65,17 @@ def test_it_comes_back_from_a_file(layers, inputs, tmp_path):
     again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     assert isinstance(again.layers[0], LSTMLayer)
     np.testing.assert_array_equal(again.predict_on_batch(inputs), network.predict_on_batch(inputs))
+
+
+def test_the_op_that_answers_refuses_to_be_trained(inputs):
+    """It would learn from a wrong gradient without a word."""
+    if lstm_path() != COMPILED:
+        pytest.skip("a TensorFlow path")
+    import tensorflow as tf
+
+    layer, given = LSTMLayer(UNITS), tf.constant(inputs)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        answer = layer(given, training=False)
+    with pytest.raises(NotImplementedError, match="training=True"):
+        tape.gradient(answer, given)

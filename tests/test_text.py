@@ -30,6 +30,13 @@ def test_vocabulary_size_counts_the_special_ids():
     assert Vocabulary.build(TOKENS, size=12, min_count=2).words == ("good", "film")
 
 
+@given(st.lists(st.sampled_from("abcdefgé東"), max_size=40), st.integers(2, 14), st.integers(1, 3))
+def test_the_most_frequent_by_count_then_by_alphabet(tokens, size, min_count):
+    ranked = sorted(set(tokens), key=lambda token: (-tokens.count(token), token))
+    expected = tuple(token for token in ranked if tokens.count(token) >= min_count)[: size - 2]
+    assert Vocabulary.build([tokens], size=size, min_count=min_count).words == expected
+
+
 def test_encode():
     ids = Vocabulary.build(TOKENS, size=4).encode([["film", "bad", "good"], [], ["zebra"]])
     assert [row.tolist() for row in ids] == [[3, 1, 2], [1], [1]]

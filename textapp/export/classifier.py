@@ -11,7 +11,7 @@ import tensorflow as tf
 from textapp.export.cleaning_ops import CleaningOps
 from textapp.models.classifier import Classifier
 from textapp.models.linear import NGRAMS_FILE, NgramClassifier
-from textapp.models.lstm_layer import in_one_op
+from textapp.models.lstm_layer import tensorflow_loop
 from textapp.models.network import VOCABULARY_FILE, NetworkClassifier
 from textapp.text.vocabulary import PADDING_ID, UNKNOWN_ID
 
@@ -96,7 +96,7 @@ class NgramModule(ClassifierModule):
 def _in_one_op(layer: keras.layers.LSTM, sequences, initial_state, mask, training=False):
     # Whatever this process has: CudnnRNN, which Keras takes where it finds a GPU, needs one to serve, and a loop in
     # the graph takes six times as long at batch 1.
-    return in_one_op(layer, sequences, initial_state)
+    return tensorflow_loop(layer, sequences, initial_state, training=False)
 
 
 class NetworkModule(ClassifierModule):

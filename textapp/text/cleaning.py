@@ -13,15 +13,18 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-
-import nltk.data
-from nltk.corpus.reader import WordListCorpusReader
-from nltk.tokenize import RegexpTokenizer
+from typing import TYPE_CHECKING
 
 from textapp.errors import UserError
 from textapp.text.pieces import stays_within_pieces
 
+# NLTK is imported where it is used: that takes longer than all else that a process for pieces does before it begins.
+if TYPE_CHECKING:
+    from nltk.data import PathPointer
+    from nltk.tokenize import RegexpTokenizer
+
 FORMAT = 2  # of cleaning.json
+PIECE_END = "\n"
 STOPWORDS_FOLDER = Path(__file__).parents[2] / "data" / "nltk_data" / "corpora" / "stopwords"
 
 # The rules are applied in this order, before lower case. Replacements are plain text: re and RE2 escape them
@@ -143,7 +146,8 @@ class Cleaning:
     @cached_property
     def by_pieces(self) -> bool:
         """Whether the pieces of a text between white space have the tokens of the whole text."""
-        return stays_within_pieces(self.pattern)
+        # A pattern with groups gives what they match; it is left to NLTK.
+        return stays_within_pieces(self.pattern) and re.compile(self.pattern).groups == 0
 
     def tokens_of(self, text: str) -> list[str]:
         """Returns the tokens of a text, cleaned as a whole."""
@@ -157,12 +161,15 @@ class Cleaning:
             text = pattern.sub(replacement, text)
         return text.split()
 
-    def tokens_of_pieces(self, pieces: list[str]) -> list[list[str]]:
-        """Returns the tokens of each of these `pieces`."""
-        joined = "\n".join(pieces)  # which no rule that is left matches or puts in
+    def tokens_of_pieces(self, pieces: list[str]) -> list[str]:
+        """Returns the tokens of these `pieces`, stop words included, and `PIECE_END` after those of each piece.
+
+        It is what `RegexpTokenizer` gives piece by piece, for a cleaning that is `by_pieces`.
+        """
+        joined = "".join(piece + PIECE_END for piece in pieces)  # which no rule that is left matches or puts in
         for pattern, replacement in self._compiled[self._rules_of_texts :]:
             joined = pattern.sub(replacement, joined)
-        return [self._tokens(line) for line in self._lower(joined).split("\n")] if pieces else []
+        return re.findall(f"{self.pattern}|{PIECE_END}", self._lower(joined), re.MULTILINE | re.DOTALL)
 
     def steps(self, text: str) -> list[tuple[str, str | list[str]]]:
         """Returns the name and the result of each step, for one text."""
@@ -239,6 +246,8 @@ class Cleaning:
 
     @cached_property
     def _tokenizer(self) -> RegexpTokenizer:
+        from nltk.tokenize import RegexpTokenizer
+
         tokenizer = RegexpTokenizer(self.pattern)
         # Left alone, NLTK compiles it with a clock against patterns that backtrack, which this one does not:
         # it would give up on a text after 5 seconds and make every text 6 times slower.
@@ -275,6 +284,9 @@ def load_stopwords(name: str) -> tuple[str, ...]:
 
 
 def _nltk_words(language: str) -> tuple[str, ...]:
+    import nltk.data
+    from nltk.corpus.reader import WordListCorpusReader
+
     for resource in ("corpora/stopwords", "corpora/stopwords.zip/stopwords/"):  # its downloader leaves both
         with suppress(LookupError):
             root = nltk.data.find(resource)
@@ -290,8 +302,11 @@ def _nltk_words(language: str) -> tuple[str, ...]:
     return _read_words(root, language)
 
 
-def _read_words(folder: Path | nltk.data.PathPointer, file: str) -> tuple[str, ...]:
+def _read_words(folder: Path | PathPointer, file: str) -> tuple[str, ...]:
     """Reads a word list with NLTK's reader, which opens nothing outside the folders on `nltk.data.path`."""
+    import nltk.data
+    from nltk.corpus.reader import WordListCorpusReader
+
     searched = list(nltk.data.path)
     try:
         if isinstance(folder, Path):

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from textapp.text.cleaning import Cleaning
+from textapp.text.cleaning import PIECE_END, Cleaning
 
+ENDS, LEFT_OUT = -1, -2  # in the place of a word's number
 MOST_WORDS = 2_000_000  # that are kept in mind
 MOST_CHARACTERS = 4_000_000  # of the pieces that are: some 400,000 pieces, which is less than 100 MB
 
@@ -39,15 +40,13 @@ class Numbering:
 
     def __init__(self, cleaning: Cleaning):
         self._cleaning = cleaning
-        self._words = _Numbers()
-        self._forget_pieces()
+        self._forget_words()
 
     def __call__(self, texts: Iterable[str]) -> Numbered:
         """Return the tokens of some texts; no more than a few thousand at a time, since all are in memory."""
-        if len(self._words) > MOST_WORDS:
-            self._words = _Numbers()
-            self._forget_pieces()
-        known = len(self._words)
+        if self._words.count > MOST_WORDS:
+            self._forget_words()
+        known = self._words.count
         if self._cleaning.by_pieces:
             ids, lengths = self._by_pieces(texts)
         else:
@@ -76,7 +75,10 @@ class Numbering:
 
     def _learn(self, pieces: list[str]) -> None:
         """Clean new pieces, all at once, which takes much less time than one by one."""
-        ids, lengths = self._numbers_of(self._cleaning.tokens_of_pieces(pieces))
+        tokens = self._cleaning.tokens_of_pieces(pieces)
+        found = np.fromiter(map(self._words.__getitem__, tokens), np.int32, len(tokens))
+        kept = found >= 0
+        ids, lengths = found[kept], np.diff(np.cumsum(kept)[found == ENDS], prepend=0)
         self._starts = np.concatenate([self._starts, len(self._ids) + np.cumsum(lengths) - lengths])
         self._lengths = np.concatenate([self._lengths, lengths])
         self._ids = np.concatenate([self._ids, ids])
@@ -89,23 +91,34 @@ class Numbering:
         tokens = itertools.chain.from_iterable(token_lists)
         return np.fromiter(map(self._words.__getitem__, tokens), np.int32, lengths.sum()), lengths
 
+    def _forget_words(self) -> None:
+        # Only the tokens of pieces come with their ends and with stop words.
+        left_out = dict.fromkeys(self._cleaning.stopwords, LEFT_OUT) | {PIECE_END: ENDS}
+        self._words = _Numbers(left_out if self._cleaning.by_pieces else {})
+        self._forget_pieces()
+
     def _forget_pieces(self) -> None:
-        self._pieces, self._characters = _Numbers(), 0
+        self._pieces, self._characters = _Numbers({}), 0
         self._starts, self._lengths = np.zeros(0, np.int64), np.zeros(0, np.int64)
         self._ids = np.zeros(0, np.int32)
 
 
 class _Numbers(dict):
-    """Gives whatever it is asked for the next number, if it has none."""
+    """Gives whatever it is asked for the next number, if it has none; those that are given do not count."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, given: dict[str, int]):
+        super().__init__(given)
+        self._given = len(given)
         self._new: list[str] = []
 
     def __missing__(self, key: str) -> int:
         self._new.append(key)
-        number = self[key] = len(self)
+        number = self[key] = len(self) - self._given
         return number
+
+    @property
+    def count(self) -> int:
+        return len(self) - self._given
 
     def take_new(self) -> list[str]:
         """Return what has got a number since this was asked the last time."""

@@ -23,7 +23,7 @@ from textapp.text.worker import FAILED, receive, send
 
 ROOT = Path(__file__).parents[2]
 CHUNK = 1_000  # texts that are in memory at a time, for each process
-SEVERAL_FROM = 50_000  # texts; to start a process takes as long as to clean some 20,000
+SEVERAL_FROM = 30_000  # texts; each process cleans most of the pieces anew, so fewer lose where a core is busy
 MOST_PROCESSES = 8
 
 

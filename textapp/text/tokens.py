@@ -56,7 +56,7 @@ class Tokens(Sequence[list[str]]):
         """
         words = json.loads((folder / WORDS_FILE).read_text(encoding="utf-8"))
         ids, offsets = (np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in (IDS_FILE, OFFSETS_FILE))
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        if not isinstance(words, list) or set(map(type, words)) - {str}:
             raise ValueError(f"{folder / WORDS_FILE} is no list of words")
         if not (isinstance(ids, np.ndarray) and isinstance(offsets, np.ndarray)):
             raise ValueError(f"{folder} holds archives instead of arrays")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -40,12 +41,17 @@ class Vocabulary:
             min_count: leave out tokens that stand fewer times in all texts.
         """
         if isinstance(token_lists, Tokens):
-            counts = zip(token_lists.words, token_lists.counts().tolist(), strict=True)
+            words, counts = token_lists.words, token_lists.counts()
         else:
-            counts = collections.Counter(token for tokens in token_lists for token in tokens).items()
-        ranked = sorted(counts, key=lambda item: (-item[1], item[0]))
-        kept = [token for token, count in ranked[: size - len(SPECIAL_TOKENS)] if count >= min_count]
-        return cls(kept)
+            counted = collections.Counter(token for tokens in token_lists for token in tokens)
+            words, counts = list(counted), np.fromiter(counted.values(), np.int64, len(counted))
+        most = max(size - len(SPECIAL_TOKENS), 0)
+        if 0 < most < len(counts):  # so many words stand once that to sort them all would take most of the time
+            min_count = max(min_count, int(np.partition(counts, -most)[-most]))
+        kept = np.flatnonzero(counts >= min_count).tolist()
+        kept.sort(key=words.__getitem__)
+        kept.sort(key=(-counts).tolist().__getitem__)
+        return cls([words[position] for position in kept[:most]])
 
     def __len__(self) -> int:
         """Return V."""
@@ -59,7 +65,7 @@ class Vocabulary:
         """
         if isinstance(token_lists, Tokens):
             words, numbers, offsets = token_lists.words, token_lists.ids, token_lists.offsets
-            table = np.fromiter((self._ids.get(word, UNKNOWN_ID) for word in words), np.int32, len(words))
+            table = np.fromiter(map(self._ids.get, words, itertools.repeat(UNKNOWN_ID)), np.int32, len(words))
             return Ragged(numbers, offsets, table=table, empty=UNKNOWN_ID)
         ids = [[self._ids.get(token, UNKNOWN_ID) for token in tokens] for tokens in token_lists]
         return Ragged.of([np.array(row, np.int32) for row in ids], empty=UNKNOWN_ID)

@@ -55,12 +55,13 @@ def main() -> None:
 
     try:
         (settings,) = receive(pipe_in)
-        numbering = Numbering(Cleaning.from_json(json.loads(settings)))
+        cleaning, numbering = Cleaning.from_json(json.loads(settings)), None
         while True:
             joined, lengths = receive(pipe_in)
             joined, ends = joined.decode("utf-8", "surrogatepass"), np.cumsum(np.frombuffer(lengths, np.int64))
             starts = [0, *ends.tolist()]
             try:
+                numbering = numbering or Numbering(cleaning)
                 done = numbering(joined[a:b] for a, b in itertools.pairwise(starts))
             except Exception as error:  # told to the one who asks
                 send(pipe_out, FAILED, f"{type(error).__name__}: {error}".encode(errors="replace"))

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from textapp.training.batches import WORKERS
+
 
 def pack(documents: Sequence[Sequence[int]], *, context: int, end_id: int, seed: int) -> np.ndarray:
     """Return all texts one after the other, cut into windows without any padding.
@@ -58,7 +60,7 @@ class Windows(keras.utils.PyDataset):
         checks: int,
         seed: int,
     ):
-        super().__init__()
+        super().__init__(workers=WORKERS)
         self._windows = windows
         self._batch_size = min(batch_size, len(windows))
         wanted = min(training_tokens // (windows.shape[1] - 1), epochs * len(windows))
@@ -93,7 +95,7 @@ class ScoreWindows(keras.utils.PyDataset):
     """
 
     def __init__(self, rows: np.ndarray, targets: np.ndarray, weights: np.ndarray, document_of: np.ndarray):
-        super().__init__()
+        super().__init__(workers=WORKERS)
         self._batch_size = 32
         missing = -len(rows) % self._batch_size
         self._parts = [np.pad(part, ((0, missing), (0, 0))) for part in (rows, targets, weights)]
