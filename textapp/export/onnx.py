@@ -5,6 +5,7 @@ Cutting a text into ids stays with the caller, so the vocabulary and the setting
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import shutil
 from collections.abc import Sequence
@@ -51,7 +52,8 @@ def export_onnx(folder: Path, target: Path) -> None:
     require_onnx(model, folder)
     for layer in model.network._flatten_layers():
         if isinstance(layer, keras.layers.LSTM):
-            layer.use_cudnn = False
+            # The loop that Keras has for every layer of the kind: ONNX knows no op of TensorFlow's or cuDNN's.
+            layer.inner_loop = functools.partial(keras.layers.RNN.inner_loop, layer)
     logits = keras.layers.Rescaling(1 / model.temperature, dtype="float32", name="temperature")(model.network.output)
     probabilities = keras.layers.Softmax(dtype="float32", name="softmax")(logits)
     with whole(target) as unfinished:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 NEVER = -1e9  # the score of a token that is not looked at
@@ -112,5 +113,5 @@ def _matrix(layer: keras.layers.Layer, inputs: int, *parts: int) -> Any:
     if isinstance(layer, keras.layers.Dense):
         return ops.cast(layer.kernel, "float32") / layer.kernel_scale
     # An EinsumDense keeps its scales as its equation wants them; what it makes of the identity is its matrix.
-    answers = layer(ops.reshape(ops.eye(inputs), (1, inputs, *parts))) - layer.bias
+    answers = layer(np.eye(inputs, dtype=np.float32).reshape(1, inputs, *parts)) - layer.bias
     return ops.reshape(answers, (inputs, -1))
