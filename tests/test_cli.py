@@ -82,6 +82,7 @@ CSV = "text,label\n" + "".join(f"{word} film {n},{word}\n" for n in range(9) for
     ("arguments", "message"),
     [
         (["--models", "lstn"], "unknown model 'lstn'; choose from ['majority', 'tfidf', 'nbsvm', 'lstm', 'enc"),
+        (["--precision", "half"], "unknown precision 'half'; choose from ['auto', 'float32', 'bfloat16']"),
         (["--models", "all,oracle"], "unknown model 'all'; choose from"),
         (["--models", ""], "--models names no classifier and no generator; choose from ['majority'"),
         (["--models", " , "], "--models names no classifier and no generator"),

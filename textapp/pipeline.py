@@ -26,6 +26,7 @@ from textapp.reports.write import write_model_cards, write_report
 from textapp.run import RunFolder
 from textapp.text.cache import CachedCleaning
 from textapp.text.cleaning import make_cleaning
+from textapp.training.precision import check_precision
 from textapp.training.progress import Progress, Stopwatch
 
 SAVED_MODEL = "1"  # the first version, in TensorFlow Serving's layout
@@ -51,6 +52,7 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     stopwatch = Stopwatch()
     names = chosen_models(config)
     quantizable = chosen_quantizations(config, names)
+    check_precision(config.precision)
     if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise UserError("--tensorboard needs the package; run `python -m pip install tensorboard==2.21.0`")
     cleaning = CachedCleaning(make_cleaning(config.stopwords))

@@ -10,7 +10,7 @@ import re
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -41,28 +41,13 @@ FIRST_STEPS = 20  # of the decoders that generate, so that both have learned whi
 BERT_TOKENS = re.compile(r"\w+|[^\w\s]")
 
 
-class Ours:
-    """What the driver may ask for.
-
-    Args:
-        folder: where the data of both sides goes.
-        scale: times the amount of work.
-    """
+class Ours(worker.Side):
+    """textapp's side."""
 
     def __init__(self, folder: Path, *, scale: float):
-        self._folder, self._scale = folder, scale
-        self._measured: dict[str, Callable[[], int]] = {}
+        super().__init__(folder, scale=scale)
         self._caches: list[tempfile.TemporaryDirectory] = []
         self._facts = {}
-
-    def prepare(self, group: str) -> dict:
-        """Build a group's networks and write its data."""
-        getattr(self, f"_prepare_{group}")()
-        return {}
-
-    def measure(self, name: str) -> dict:
-        """Do the work of a row once."""
-        return worker.timed(self._measured[name])
 
     def facts(self) -> dict:
         """Return how many parameters the decoder of 124M has, position embeddings left out, if it was built."""
@@ -85,10 +70,6 @@ class Ours:
             answers = model.predict_proba(data.validation.texts).argmax(axis=1)
             rows.append([f"textapp {name}", seconds, float((answers == data.validation.labels).mean())])
         return {"rows": rows}
-
-    def _amount(self, name: str) -> int:
-        amount = work.WORK[name].amount
-        return amount if work.WORK[name].gpu else max(2, round(amount * self._scale))
 
     def _prepare_lstm(self) -> None:
         options = {"units": work.WIDTH, "bidirectional": True}

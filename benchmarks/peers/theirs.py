@@ -52,8 +52,8 @@ class Bert(torch.nn.Module):
         return self.bert(input_ids=token_ids, attention_mask=mask.long()).logits
 
 
-class Theirs:
-    """What the driver may ask for.
+class Theirs(worker.Side):
+    """The peers' side.
 
     Args:
         folder: where ours has put the data of both sides.
@@ -63,20 +63,11 @@ class Theirs:
     """
 
     def __init__(self, folder: Path, *, device: str, threads: int, scale: float):
-        self._folder, self._gpu, self._scale = folder, device == "gpu", scale
+        super().__init__(folder, scale=scale)
+        self._gpu = device == "gpu"
         self._device = torch.device("cuda" if self._gpu else "cpu")
-        self._measured: dict[str, Callable[[], int]] = {}
         torch.set_num_threads(threads)
         torch.manual_seed(0)
-
-    def prepare(self, group: str) -> dict:
-        """Build a group's networks and read its data."""
-        getattr(self, f"_prepare_{group}")()
-        return {}
-
-    def measure(self, name: str) -> dict:
-        """Do the work of a row once."""
-        return worker.timed(self._measured[name])
 
     def facts(self) -> dict:
         """Return the version of each package."""
@@ -199,7 +190,7 @@ class Theirs:
     def _prepare_decoder(self) -> None:
         model, optimizer, windows = self._decoder
         model = self._ready(model)
-        count = max(2, round(work.WORK["decoder_train"].amount * self._scale))
+        count = self._amount("decoder_train")
         context = work.DECODER["context"]
         loss = functools.partial(_next_token_loss, model)
 
@@ -224,7 +215,7 @@ class Theirs:
             self._measured[f"generate_{batch}"] = functools.partial(self._generate, model, prompts, batch)
 
     def _generate(self, model: torch.nn.Module, prompts: torch.Tensor, batch: int) -> int:
-        times, count = max(2, round(work.WORK[f"generate_{batch}"].amount * self._scale)), 0
+        times, count = self._amount(f"generate_{batch}"), 0
         model.eval()
         for seed in range(times):
             first = seed % (len(prompts) - batch + 1)
@@ -259,7 +250,7 @@ class Theirs:
         model = self._ready(_gpt2(work.GPT2))
         shape = (work.GPT2_BATCH, work.GPT2["context"] + 1)
         window = torch.randint(work.GPT2["vocabulary_size"], shape, device=self._device)
-        windows = [(window,)] * work.WORK["gpt2_train"].amount
+        windows = [(window,)] * self._amount("gpt2_train")
 
         def loss(window):
             with torch.autocast(self._device.type, dtype=torch.bfloat16):

@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.peers.work import WORK
+
 
 class WorkerError(Exception):
     """A worker could not do its work; the message says why."""
@@ -77,6 +79,33 @@ def serve(tasks: dict[str, Callable[..., dict]]) -> None:
             answer = {"error": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+class Side:
+    """What the driver may ask of either side; subclasses have a `_prepare_GROUP` for every group of rows.
+
+    Args:
+        folder: where the data of both sides lies.
+        scale: times the amount of work.
+    """
+
+    def __init__(self, folder: Path, *, scale: float):
+        self._folder, self._scale = folder, scale
+        self._measured: dict[str, Callable[[], int]] = {}
+
+    def prepare(self, group: str) -> dict:
+        """Build a group's networks, and write or read its data."""
+        getattr(self, f"_prepare_{group}")()
+        return {}
+
+    def measure(self, name: str) -> dict:
+        """Do the work of a row once."""
+        return timed(self._measured[name])
+
+    def _amount(self, name: str) -> int:
+        """Return how much work a row is."""
+        amount = WORK[name].amount
+        return amount if WORK[name].gpu else max(2, round(amount * self._scale))
 
 
 def timed(work: Callable[[], int]) -> dict:

@@ -18,6 +18,12 @@ POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}  # Keras's names
 PRECISIONS = ("auto", *POLICIES)
 
 
+def check_precision(wanted: str) -> None:
+    """Raise UserError for a precision that there is not."""
+    if wanted not in PRECISIONS:
+        raise UserError(f"unknown precision {wanted!r}; choose from {list(PRECISIONS)}")
+
+
 def choose_precision(wanted: str, *, width: int, compiled: bool) -> str:
     """Return "float32" or "bfloat16".
 
@@ -29,8 +35,7 @@ def choose_precision(wanted: str, *, width: int, compiled: bool) -> str:
     Raises:
         UserError: there is no such precision.
     """
-    if wanted not in PRECISIONS:
-        raise UserError(f"unknown precision {wanted!r}; choose from {list(PRECISIONS)}")
+    check_precision(wanted)
     if wanted != "auto":
         return wanted
     faster = has_gpu() or (has_bfloat16() and not compiled)
