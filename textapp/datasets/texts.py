@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +19,8 @@ class _File:
         self.file = tempfile.TemporaryFile(prefix="textapp-")  # noqa: SIM115
 
     def __del__(self):
-        self.file.close()
+        with contextlib.suppress(OSError):  # of a full disk, which was told when it was written to
+            self.file.close()
 
 
 class Texts(Sequence[str]):
