@@ -17,10 +17,11 @@ from pathlib import Path
 from benchmarks.results_file import write_table
 
 ROOT = Path(__file__).parents[1]
-MOST_SECONDS = 15 * 60
+MOST_SECONDS = 0.6 * 509  # of what it took on 2 cores before anything was done for its speed
 MOST_BYTES = 4e9
 MOST_REPORT_SECONDS = 60
 MOST_PAGE_BYTES = 5e6
+MOST_OF_KNESER_NEY = 0.9  # bits per byte of the decoder or the mix
 LEAST_ACCURACY = {"tfidf": 0.89, "nbsvm": 0.905, "lstm": 0.87, "encoder": 0.88}
 
 
@@ -89,7 +90,8 @@ def summarize(name: str, run: dict, report: dict) -> None:
         rows.append([row["name"], f"{accuracy} [{low:.3f}, {high:.3f}]", *others, seconds])
     for row in report["generators"]:
         seconds = f"{row['cost']['training_seconds']:.0f}"
-        bits = f"{row['bits_per_byte']:.3f} bits per byte ({row['bigram_name']}: {row['bigram_bits_per_byte']:.3f})"
+        low, high = row["bits_per_byte_interval"]
+        bits = f"{row['bits_per_byte']:.3f} [{low:.3f}, {high:.3f}] bits per byte"
         rows.append([row["name"], bits, "", "", seconds])
     stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in run["stages"].items())
     rows.append(["", f"{stages}; index.html {run['page_bytes'] / 1e6:.2f} MB", "", "", ""])
@@ -120,9 +122,12 @@ def shortfalls(run: dict, report: dict) -> list[str]:
         least = LEAST_ACCURACY.get(row["name"], 0)
         if row["metrics"]["accuracy"] < least:
             missed.append(f"{row['name']} accuracy {row['metrics']['accuracy']:.4f}, at least {least}")
-    for row in report["generators"]:
-        if not row["bits_per_byte"] < row["bigram_bits_per_byte"]:
-            missed.append(f"{row['name']} {row['bits_per_byte']:.3f} bits per byte, not below the bigrams'")
+    bits = {row["name"]: row["bits_per_byte"] for row in report["generators"]}
+    if not bits["decoder"] < bits["bigram"]:
+        missed.append(f"decoder {bits['decoder']:.3f} bits per byte, not below the bigrams' {bits['bigram']:.3f}")
+    best = min(bits["decoder"], bits["mix"])
+    if not best <= MOST_OF_KNESER_NEY * bits["kneser-ney"]:
+        missed.append(f"decoder and mix {best:.3f} bits per byte at best, Kneser-Ney {bits['kneser-ney']:.3f}")
     return missed
 
 

@@ -16,7 +16,7 @@ import textapp
 from benchmarks.results_file import write_table
 from textapp.evaluation.speed import prediction_speed
 from textapp.finished import FinishedRun
-from textapp.measuring import SCORED_TEXTS
+from textapp.fitting import SCORED_TEXTS
 from textapp.shipping import export_version
 
 ROUNDS = 5

@@ -37,6 +37,9 @@ def full_report(**parts) -> dict:
         ],
         "explanations": parts_of.explanations([name for name in MODELS if name != "majority"], random),
         "ablation": _ablation(),
+        "distillation": _distillation(),
+        "few_labels": _few_labels(),
+        "generation": _generation(),
     }  # fmt: skip
     return build_report(_run(), classifiers, _verdict(classifiers), [_generator(random)], **{**given, **parts})
 
@@ -69,6 +72,62 @@ def _ablation() -> list[dict]:
          "difference": change, "difference_interval": [change - 0.012, change + 0.011], "p_value": p}
         for removed, (change, p) in changes.items()
     ]  # fmt: skip
+
+
+def _generation() -> dict:
+    measured = {"texts": 12, "mean_words": 41.5, "distinct_1": 0.61, "distinct_2": 0.93, "distinct_3": 0.99,
+                "repetition": 0.01, "self_bleu": 0.04, "seen_2": 0.9, "seen_3": 0.6, "seen_4": 0.25,
+                "longest_copy": 61, "copied": 1 / 12, "fluency": 1.71, "fluency_by": "kneser-ney"}  # fmt: skip
+    nothing = dict.fromkeys(measured) | {"texts": 0}
+    control = {"generator": "decoder", "guidance": 3.0, "texts": 24, "share": 0.875, "distinct_2": 0.9,
+               "free_distinct_2": 0.93, "fluency": None, "fluency_by": None}  # fmt: skip
+    return {
+        "prompts": ["The movie", ""],
+        "seed": 0,
+        "max_new_tokens": 60,
+        "samplers": {"greedy": {"temperature": 0.0}, "4 beams": {"beams": 4}},
+        "rows": [
+            {"generator": "decoder", "sampler": "greedy", **measured},
+            {"generator": "decoder", "sampler": "4 beams", **nothing},
+        ],
+        "control": [control | {"shares": {"negative": 0.75, "positive": 1.0}}],
+        "judge": "nbsvm",
+        "samples": [
+            {"generator": "decoder", "prompt": "The movie", "texts": {"greedy": " was good.", "4 beams": "<b>| bad"}},
+            {"generator": "decoder", "prompt": "", "texts": {"greedy": ""}},
+        ],
+        "speed": [
+            {"generator": "decoder", "prefill_tokens_per_second": 51_000.0, "decode_tokens_per_second_batch_1": 1_650.0,
+             "decode_tokens_per_second_batch_16": None},
+        ],
+    }  # fmt: skip
+
+
+def _few_labels() -> list[dict]:
+    accuracies = {("nbsvm", False): (0.61, 0.79), ("encoder", True): (0.72, 0.86), ("encoder", False): (0.52, 0.7)}
+    return [
+        {
+            "name": name,
+            "pretrained": pretrained,
+            "points": [
+                {"labels": labels, "accuracy": accuracy, "interval": [accuracy - 0.03, accuracy + 0.02]}
+                for labels, accuracy in zip((100, 1_000), found, strict=True)
+            ],
+        }
+        for (name, pretrained), found in accuracies.items()
+    ]
+
+
+def _distillation() -> dict:
+    student = {"name": "encoder", "plain_accuracy": 0.87, "accuracy": 0.89, "teacher_accuracy": 0.92}
+    return {
+        "teacher": "imdb/minilm",
+        "teacher_weight": 0.7,
+        "teacher_temperature": 1.0,
+        "labelled_texts": 20_000,
+        "unlabelled": {"rows_read": 50_000, "empty_text": 0, "duplicates": 390, "held_out": 3, "texts": 49_607},
+        "students": [student | {"gap_closed": 0.4, "speed_ratio": 31.2}],
+    }
 
 
 def _run() -> dict:

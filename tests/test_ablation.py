@@ -180,7 +180,7 @@ def test_a_network_is_trained_with_several_seeds(textapp, finished, tmp_path, mo
         ("../rotten_tomatoes/tfidf", "has no classifier '../rotten_tomatoes/tfidf'"),
         ("decoder", "decoder writes texts and cleans none; choose from"),
         ("majority", "majority reads no text, so no cleaning matters to it; choose from"),
-        ("encoder-int8", "encoder-int8 is no model of its own but rounded after training"),
+        ("encoder-int8", "encoder-int8 is no model of its own but made of trained ones"),
     ],
 )
 def test_models_that_cannot_be_ablated(textapp, finished, model, message):

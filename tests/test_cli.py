@@ -34,14 +34,15 @@ def refused(result, message, *, exit_code=1):
 def test_help_names_what_the_dicts_hold(textapp):
     text = textapp("train", "--help").stdout
     assert re.findall(r"\w+", cli.DATASETS) == list(DATASETS)
-    assert re.findall(r"\w+", cli.MODELS) == [*CLASSIFIERS, *GENERATORS]
+    assert re.findall(r"[\w-]+", cli.MODELS) == [*CLASSIFIERS, *GENERATORS]
     flat = " ".join(re.sub("[│╭╮╰╯─]", " ", text).split())
     assert f"One of {cli.DATASETS}." in flat
     assert f"Any of {cli.MODELS}" in flat
 
 
 @pytest.mark.parametrize(
-    "command", [cli.train, cli.predict, cli.compare, cli.generate, cli.ablate, cli.report, cli.export, cli.clean]
+    "command",
+    [cli.train, cli.pretrain, cli.predict, cli.compare, cli.generate, cli.ablate, cli.report, cli.export, cli.clean],
 )
 def test_help_names_every_option_with_its_default(textapp, command):
     result = textapp(command.__name__, "--help")

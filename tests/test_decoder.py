@@ -101,7 +101,7 @@ def test_more_tokens_go_on_where_fewer_end(writer):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"max_new_tokens": 0}, "max-new-tokens is 0; this model takes 1 to 23"),
+        ({"max_new_tokens": 0}, "max-new-tokens is 0; it must be 1 or more"),
         ({"max_new_tokens": CONTEXT}, "max-new-tokens is 24; this model takes 1 to 23"),
         ({"temperature": -0.1}, "temperature is -0.1; it must be 0 or more"),
         ({"temperature": math.nan}, "temperature is nan"),

@@ -100,6 +100,23 @@ def test_only_tokens_that_are_left_are_chosen(logits, uniform, temperature, top_
     assert probabilities[better].sum() < top_p + 1e-5
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [{}, {"top_p": 0.9}, {"top_k": 20}, {"top_k": 90}, {"top_p": 0.9, "temperature": 0.6}, {"temperature": 0}],
+    ids=str,
+)
+def test_the_most_probable_tokens_choose_as_all_do(setting):
+    """A row of equal logits beside them has the whole vocabulary asked."""
+    uniform = uniform_numbers(0, 400, 1)[:, 0]
+    logits = np.random.default_rng(0).normal(0, 3, 300)
+    few = choose(uniform, logits=logits, **setting)
+    settings = {"temperature": np.float32(1), "top_k": np.int32(0), "top_p": np.float32(1), **setting}
+    rows = np.concatenate([np.tile(logits, (400, 1)), np.zeros((1, 300))]).astype(np.float32)
+    every = choose_tokens(rows, np.append(uniform, np.float32(0.5)), **settings)
+    assert few == keras.ops.convert_to_numpy(every).tolist()[:400]
+    assert len(set(few)) > 1 or setting.get("temperature") == 0
+
+
 def hashed(seed, row, column):
     """The same in whole numbers, as "lowbias32" is written down by its author."""
 

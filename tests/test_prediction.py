@@ -187,7 +187,7 @@ def test_generate(textapp, folder_of, trained):
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--max-new-tokens", 0, "max-new-tokens is 0; this model takes 1 to 69"),
+        ("--max-new-tokens", 0, "max-new-tokens is 0; it must be 1 or more"),
         ("--max-new-tokens", 70, "max-new-tokens is 70"),
         ("--temperature", -1, "temperature is -1.0; it must be 0 or more"),
         ("--temperature", "nan", "temperature is nan"),

@@ -110,8 +110,9 @@ def test_ids_are_unique_and_every_reference_has_its_target(html, page):
 
 def test_every_drawing_says_what_it_shows(page):
     drawings = page.tags.count("svg")
-    # Five reliability diagrams, coverage, deletion, lengths, three epochs and two seconds, Pareto twice, a generator.
-    assert drawings == 5 + 1 + 1 + 1 + 3 + 2 + 2 + 1
+    # Five reliability diagrams, coverage, deletion, lengths, three epochs and two seconds, Pareto twice, labelled
+    # texts, a generator.
+    assert drawings == 5 + 1 + 1 + 1 + 3 + 2 + 2 + 1 + 1
     assert page.values("role").count("img") == drawings
     assert page.tags.count("title") == drawings + 1
     assert page.tags.count("desc") == drawings

@@ -237,7 +237,8 @@ def test_hostile_texts_stay_texts_in_markdown():
 def test_markdown_has_significance_worst_groups_and_calibration():
     page = to_markdown(full_report())
     order = ["Verdict", "Data and run", "Classifiers", "Significance", "Worst groups of texts"]
-    order += ["Accuracy against seconds", "Confusion matrices", "Generators"]
+    order += ["Accuracy against seconds", "Distillation", "Labelled texts", "Confusion matrices", "Generators"]
+    order += ["What generators write"]
     assert re.findall("^## (.*)$", page, re.MULTILINE) == order
     assert "- Most accurate under 20 MB: nbsvm" in page
     assert "| Log loss | ECE | Train s |" in page

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -11,12 +14,22 @@ from textapp.models import CLASSIFIERS, GENERATORS
 from textapp.text.cleaning import make_cleaning
 
 _NETWORK = {"vocabulary_size": 12, "sequence_length": 7, "embedding_dim": 4, "batch_size": 3, "epochs": 2}
+_NETWORK |= {"bigrams": 17, "bigram_width": 2}
+# What "minilm" starts from: a folder that `preset` writes.
+_PRESETS = tempfile.TemporaryDirectory(prefix="textapp-presets-")  # removed when the tests end
 # A model that is not named here is tested as it is.
 OPTIONS = {
     "tfidf": {"min_documents": 1},
     "nbsvm": {"min_documents": 1},
     "lstm": {**_NETWORK, "units": 5},
     "encoder": {**_NETWORK, "heads": 2, "intermediate_dim": 6},
+    "minilm": {"preset": f"{_PRESETS.name}/bert", "sequence_length": 9, "batch_size": 3, "epochs": 2},
+    "bigram": {"vocabulary_size": 275},
+    "kneser-ney": {"vocabulary_size": 275, "orders": (2, 3)},
+    "lstm-lm": {
+        **{"vocabulary_size": 275, "context": 70, "hidden_dim": 4, "batch_size": 3},
+        **{"training_tokens": 1_500, "epochs": 2, "checks": 2},
+    },
     "decoder": {
         **{"vocabulary_size": 275, "context": 70, "layers": 1, "heads": 2, "hidden_dim": 4},
         **{"batch_size": 3, "training_tokens": 1_500, "epochs": 2, "checks": 2, "jit_compile": False},
@@ -37,6 +50,72 @@ TEXTS = [
 LABELS = [1, 1, 0, 0, 2, 2, 1, 0]
 
 
+WORD_PIECES = [
+    *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "film", "bor", "##ing", "great", "weird"),
+    *("but", "strange", "dream", ",", "!", "f", "##u", "##n", "not", "long", "too"),
+]
+
+
+@functools.cache
+def preset(family: str = "bert", *, hidden_dim: int = 4) -> Path:
+    """Return a folder in KerasHub's format with a random encoder of a family; "bert" is what `minilm` starts from."""
+    import keras
+    import keras_hub
+
+    made = keras_hub.models
+    tokenizer = {
+        "bert": lambda: made.BertTokenizer(WORD_PIECES, lowercase=True),
+        "distilbert": lambda: made.DistilBertTokenizer(WORD_PIECES, lowercase=True),
+        "roberta": lambda: made.RobertaTokenizer(*_byte_pieces()),
+        "deberta": lambda: made.DebertaV3Tokenizer(sentence_pieces()),
+    }[family]()
+    backbone = {
+        "bert": made.BertBackbone,
+        "distilbert": made.DistilBertBackbone,
+        "roberta": made.RobertaBackbone,
+        "deberta": made.DebertaV3Backbone,
+    }[family]
+    folder = Path(_PRESETS.name) / (family if hidden_dim == 4 else f"{family}-{hidden_dim}")
+    keras.utils.set_random_seed(1)
+    sizes = {"vocabulary_size": tokenizer.vocabulary_size() + 1, "num_layers": 2, "num_heads": 2}
+    sizes |= {"hidden_dim": hidden_dim, "intermediate_dim": 6, "max_sequence_length": 11}
+    backbone(**sizes).save_to_preset(folder)
+    tokenizer.save_to_preset(folder)
+    return folder
+
+
+def _byte_pieces() -> tuple[dict[str, int], list[str]]:
+    """Return a vocabulary and merges as RoBERTa has them."""
+    from textapp.text.subwords import _BYTE_OF
+
+    merges = ["o o", "g oo", "goo d", "Ġ b"]
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", *_BYTE_OF, *(merge.replace(" ", "") for merge in merges), "<mask>"]
+    return {piece: position for position, piece in enumerate(pieces)}, merges
+
+
+def sentence_pieces() -> bytes:
+    """Return a SentencePiece model as DeBERTa has it, by the fields of its protocol buffer."""
+    pieces = [
+        ("[PAD]", 3),
+        ("[CLS]", 3),
+        ("[SEP]", 3),
+        ("[UNK]", 2),
+        ("\u2581good", 1),
+        ("\u2581film", 1),
+        ("\u2581", 1),
+    ]
+    pieces += [(letter, 1) for letter in "abdefgilmnorst"]
+    content = b""
+    for score, (piece, kind) in enumerate(pieces):
+        raw = piece.encode()
+        # Its text, its score as float32 of minus its place, and what kind of piece it is.
+        inner = b"\x0a" + bytes([len(raw)]) + raw + b"\x15" + np.float32(-score).tobytes() + b"\x18" + bytes([kind])
+        content += b"\x0a" + bytes([len(inner)]) + inner
+    trainer = b"\x18\x01" + b"\xc0\x02\x03"  # model_type unigram, unk_id 3
+    trainer += b"\xc8\x02\x01" + b"\xd0\x02\x02" + b"\xd8\x02\x00"  # bos_id 1, eos_id 2, pad_id 0
+    return content + b"\x12" + bytes([len(trainer)]) + trainer
+
+
 def split(texts=TEXTS, labels=LABELS) -> Split:
     """Return a split of texts with labels."""
     return Split(texts=list(texts), labels=np.array(labels, np.int32), rows=np.arange(len(texts)))
@@ -44,6 +123,8 @@ def split(texts=TEXTS, labels=LABELS) -> Split:
 
 def make(name: str, **options):
     """Return an untrained tiny model, classifier or generator, of the three classes above."""
+    if name == "minilm":
+        preset()
     if name in CLASSIFIERS:
         options = {"label_names": LABEL_NAMES, "cleaning": CLEANING, **options}
     return {**CLASSIFIERS, **GENERATORS}[name](**{**OPTIONS.get(name, {}), **options})
@@ -58,6 +139,7 @@ def shrink(monkeypatch, **attributes) -> None:
         monkeypatch: undoes it.
         attributes: of the classes, such as exports=False.
     """
+    preset()
     for models in (CLASSIFIERS, GENERATORS):
         for name, known in models.items():
             types = {field.name: field.type for field in dataclasses.fields(known)}

@@ -139,17 +139,20 @@ def _chosen(run: FinishedRun, name: str) -> Classifier:
         raise UserError(f"{name} writes texts and cleans none; choose from {_able(kinds)}")
     if name not in kinds:
         raise UserError(f"{run.folder} has no classifier {name!r}; choose from {_able(kinds)}")
+    if name in CLASSIFIERS and not CLASSIFIERS[name].cleans:
+        raise UserError(f"{name} reads texts as they are, so no cleaning matters to it; choose from {_able(kinds)}")
     if kinds[name] == "dummy":
         raise UserError(f"{name} reads no text, so no cleaning matters to it; choose from {_able(kinds)}")
-    model = load(run.folder / name)
-    if getattr(model, "quantization", None):
-        raise UserError(f"{name} is no model of its own but rounded after training; choose from {_able(kinds)}")
-    return model
+    if name not in CLASSIFIERS:
+        raise UserError(f"{name} is no model of its own but made of trained ones; choose from {_able(kinds)}")
+    return load(run.folder / name)
 
 
 def _able(kinds: Mapping[str, str]) -> list[str]:
-    """Return the rows that are models of their own and read texts; a rounded copy has a name beside those."""
-    return [name for name, kind in kinds.items() if kind != "dummy" and name in CLASSIFIERS]
+    """Return the rows that are models of their own and read texts; a copy or an ensemble has a name beside those."""
+    return [
+        name for name, kind in kinds.items() if kind != "dummy" and name in CLASSIFIERS and CLASSIFIERS[name].cleans
+    ]
 
 
 def _changing(cleaning: Cleaning, texts: Sequence[str]) -> tuple[dict[str, Cleaning], list[str]]:

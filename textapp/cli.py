@@ -14,13 +14,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from textapp.config import DataConfig, TrainConfig, seconds_of
+from textapp.config import DataConfig, PretrainConfig, TrainConfig, counts_of, seconds_of
 from textapp.errors import UserError
 from textapp.memory import keep_memory
 
 # In words, since importing the dicts takes Keras and seconds; a test holds them against the dicts.
 DATASETS = "imdb, rotten_tomatoes, aclimdb"
-MODELS = "majority, tfidf, nbsvm, lstm, encoder, decoder"
+MODELS = "majority, tfidf, nbsvm, lstm, encoder, minilm, bigram, kneser-ney, decoder, lstm-lm"
+DRAWING, WORDS, CONTROL = "Which tokens", "Which words", "What it is like"  # of generate's options
 INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
 
 app = typer.Typer(
@@ -102,8 +103,35 @@ def train(
         ),
     ] = "default",
     models: Annotated[
-        str, typer.Option(help=f"Any of {MODELS}, with commas between.", rich_help_panel="Models")
-    ] = "all",
+        str,
+        typer.Option(
+            help=f"Any of {MODELS}; or all.",
+            rich_help_panel="Models",
+        ),
+    ] = "default",
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="What minilm starts from: a folder in KerasHub's or Hugging Face's format, or a name of KerasHub's. "
+            "(default: all-MiniLM-L6-v2 of requirements-pretrained.txt)",
+            rich_help_panel="Models",
+        ),
+    ] = None,
+    tune: Annotated[
+        str,
+        typer.Option(
+            help="How much of minilm learns: full, lora (low-rank matrices) or head (its last layer).",
+            rich_help_panel="Models",
+        ),
+    ] = "full",
+    accumulate: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Put minilm's batches through the network in so many parts, where memory is short.",
+            rich_help_panel="Models",
+        ),
+    ] = 1,
     class_weight: Annotated[
         str | None,
         typer.Option(help="balanced: rare classes count as much as frequent ones.", rich_help_panel="Models"),
@@ -125,15 +153,74 @@ def train(
     precision: Annotated[
         str,
         typer.Option(
-            help="What networks are trained in: auto, float32 or bfloat16, which the wide ones take where the "
-            "device is faster with it.",
+            help="What networks are trained in: auto, float32 or bfloat16, which wide ones take where it is faster.",
             rich_help_panel="Models",
         ),
     ] = "auto",
+    generator_tokens: Annotated[
+        str,
+        typer.Option(help="What generators read and write: bpe, words or characters.", rich_help_panel="Models"),
+    ] = "bpe",
+    scrub: Annotated[
+        bool,
+        typer.Option(
+            "--scrub/--no-scrub",
+            help="Generators learn from texts whose e-mail addresses, links and phone numbers are replaced.",
+            rich_help_panel="Models",
+        ),
+    ] = True,
     quantize: Annotated[
         str | None,
         typer.Option(
             help="int8: compare encoder and decoder with 8-bit copies of themselves, too.", rich_help_panel="Models"
+        ),
+    ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            help="A trained classifier's folder, such as saved_models/imdb/minilm: train encoder and lstm on its "
+            "answers, too.",
+            rich_help_panel="Models",
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(help="A file of texts for --teacher to answer and students to learn.", rich_help_panel="Models"),
+    ] = None,
+    teacher_weight: Annotated[
+        float,
+        typer.Option(help="The teacher's share beside a text's label, 0 to 1.", rich_help_panel="Models"),
+    ] = 0.7,
+    teacher_temperature: Annotated[
+        float,
+        typer.Option(help="Of its answers; above 1 they are less sure.", rich_help_panel="Models"),
+    ] = 1.0,
+    init_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="A run of `python -m textapp pretrain`: its encoder, minilm or decoder is where that model starts.",
+            rich_help_panel="Models",
+        ),
+    ] = None,
+    label_counts: Annotated[
+        str | None,
+        typer.Option(
+            help="Train the classifiers on so few labelled texts, too, such as 100,1000.", rich_help_panel="Models"
+        ),
+    ] = None,
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="Have the classifiers answer together, too, with weights fitted on validation.",
+            rich_help_panel="Models",
+        ),
+    ] = False,
+    ensemble_with: Annotated[
+        str | None,
+        typer.Option(
+            help="Trained classifiers that join: folders such as saved_models/imdb/lstm, with commas between.",
+            rich_help_panel="Models",
         ),
     ] = None,
     seed: Annotated[
@@ -178,12 +265,25 @@ def train(
             seed=seed,
         ),
         models=tuple(name.strip() for name in models.split(",") if name.strip()),
+        preset=preset,
+        tune=tune,
+        accumulate=accumulate,
         stopwords=stopwords,
         class_weight=class_weight,
         epochs=epochs,
         budget=None if budget is None else seconds_of(budget),
         precision=precision,
+        generator_tokens=generator_tokens,
+        scrub=scrub,
         quantize=quantize,
+        teacher=teacher,
+        unlabelled=unlabelled,
+        teacher_weight=teacher_weight,
+        teacher_temperature=teacher_temperature,
+        init_from=init_from,
+        label_counts=() if label_counts is None else counts_of(label_counts),
+        ensemble=ensemble or ensemble_with is not None,
+        ensemble_with=tuple(Path(folder.strip()) for folder in (ensemble_with or "").split(",") if folder.strip()),
         seeds=seeds,
         tensorboard=tensorboard,
         run=run,
@@ -196,6 +296,136 @@ def train(
 
     program = "python train.py" if Path(sys.argv[0]).name == "train.py" else "python -m textapp"
     pipeline.train(config, command=f"{program} {shlex.join(sys.argv[1:])}".strip(), console=_console())
+
+
+@app.command()
+@in_sentences
+def pretrain(
+    objective: Annotated[str, typer.Option(help="mlm: tell masked words; clm: tell the next token.")],
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help=f"One of {DATASETS}: its training texts. (default: imdb, or none with --unlabelled)",
+            rich_help_panel="Data",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your own labelled file instead, as for train: its training texts, or all with --validation and "
+            "--test.",
+            rich_help_panel="Data",
+        ),
+    ] = None,
+    text_column: Annotated[
+        str | None, typer.Option(help="Its column of texts; guessed when obvious.", rich_help_panel="Data")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Its column of labels; guessed when obvious.", rich_help_panel="Data")
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="As for train; none of its texts is read.", rich_help_panel="Data")
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option(help="As for train; none of its texts is read.", rich_help_panel="Data")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="The aclImdb folder, for aclimdb.", rich_help_panel="Data")
+    ] = None,
+    unlabelled: Annotated[
+        list[Path] | None, typer.Option(help="A file of texts; may be given again.", rich_help_panel="Data")
+    ] = None,
+    stopwords: Annotated[str, typer.Option(help="As for train.", rich_help_panel="Text")] = "default",
+    model: Annotated[
+        str | None,
+        typer.Option(help="encoder or minilm for mlm, decoder for clm. (default: the first)", rich_help_panel="Model"),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="For minilm: the encoder to go on from, as for train.", rich_help_panel="Model")
+    ] = None,
+    nsp: Annotated[
+        bool,
+        typer.Option(
+            "--nsp", help="Have an encoder learn, too, which segments follow each other.", rich_help_panel="Model"
+        ),
+    ] = False,
+    layers: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Blocks. (default: 2)", rich_help_panel="Model")
+    ] = None,
+    embedding_dim: Annotated[
+        int | None, typer.Option(min=1, max=8192, help="Numbers per token. (default: 128)", rich_help_panel="Model")
+    ] = None,
+    sequence_length: Annotated[
+        int | None,
+        typer.Option(
+            min=8, max=8192, help="The most tokens of a text. (default: the model's)", rich_help_panel="Model"
+        ),
+    ] = None,
+    vocabulary_size: Annotated[
+        int | None,
+        typer.Option(min=300, help="The most words or subwords. (default: the model's)", rich_help_panel="Model"),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="The highest. (default: the model's)", rich_help_panel="Model")
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes over the texts. (default: the model's)", rich_help_panel="Model"),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="How long to learn: 90s, 10m, 1.5h.", rich_help_panel="Model")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="As for train.", rich_help_panel="Model")] = "auto",
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, max=2**31 - 1, help="As for train; decides which texts are left out.", rich_help_panel="Model"
+        ),
+    ] = 0,
+    run: Annotated[
+        str | None,
+        typer.Option(help="The run's name. (default: the dataset's and the objective)", rich_help_panel="Run"),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="The folder of the runs.", rich_help_panel="Run")] = Path("saved_models"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the finished run.", rich_help_panel="Run")
+    ] = False,
+) -> None:
+    """Let a network learn from texts without their labels; train --init-from starts from it."""
+    columns = {"text_column": text_column, "label_column": label_column}
+    files = {"data": data, "validation": validation, "test": test, "data_dir": data_dir}
+    read = None
+    if dataset is not None or data is not None or not unlabelled:
+        read = DataConfig(dataset=dataset or "imdb", seed=seed, **columns, **files)
+    elif stray := [name for name, value in (files | {"label_column": label_column}).items() if value is not None]:
+        flag = "--" + stray[0].replace("_", "-")
+        raise UserError(f"{flag} goes with --data FILE or --dataset, which is not given")
+    config = PretrainConfig(
+        objective=objective,
+        data=read,
+        unlabelled=tuple(unlabelled or ()),
+        text_column=text_column,
+        model=model,
+        preset=preset,
+        nsp=nsp,
+        stopwords=stopwords,
+        layers=layers,
+        embedding_dim=embedding_dim,
+        sequence_length=sequence_length,
+        vocabulary_size=vocabulary_size,
+        learning_rate=learning_rate,
+        epochs=epochs,
+        budget=None if budget is None else seconds_of(budget),
+        precision=precision,
+        run=run,
+        output=output,
+        overwrite=overwrite,
+        seed=seed,
+    )
+    _prepare_keras()
+    from textapp import pretraining
+
+    pretraining.pretrain(config, command=f"python -m textapp {shlex.join(sys.argv[1:])}", console=_console())
 
 
 @app.command()
@@ -271,31 +501,141 @@ def compare(
 def generate(
     model: Annotated[Path, typer.Option(help="A generator's folder, such as saved_models/imdb/decoder.")],
     prompt: Annotated[str, typer.Option(help="The beginning of the text.")] = "",
+    prompts: Annotated[Path | None, typer.Option(help="A file of prompts instead, one a line.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A CSV to write: prompts, samples and texts.")] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Show the text while it is written.")] = False,
     max_new_tokens: Annotated[int, typer.Option(help="The most tokens to add.")] = 60,
-    samples: Annotated[int, typer.Option(min=1, help="How many texts to write.")] = 1,
-    temperature: Annotated[float, typer.Option(help="0 takes the most probable token.")] = 0.8,
-    top_k: Annotated[int, typer.Option(help="Among this many most probable tokens; 0 for all.")] = 0,
-    top_p: Annotated[float, typer.Option(help="Among the fewest tokens of this probability.")] = 0.95,
+    min_new_tokens: Annotated[int, typer.Option(help="The fewest.")] = 0,
+    samples: Annotated[int, typer.Option(min=1, help="How many texts to write for a prompt.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed gives the same texts.")] = 0,
+    temperature: Annotated[float, typer.Option(help="0 takes the most probable token.", rich_help_panel=DRAWING)] = 0.8,
+    top_k: Annotated[
+        int, typer.Option(help="Among this many most probable tokens; 0 for all.", rich_help_panel=DRAWING)
+    ] = 0,
+    top_p: Annotated[
+        float, typer.Option(help="Among the fewest tokens of this probability.", rich_help_panel=DRAWING)
+    ] = 0.95,
+    min_p: Annotated[
+        float,
+        typer.Option(help="Among tokens with this share of the best one's probability.", rich_help_panel=DRAWING),
+    ] = 0.0,
+    beams: Annotated[
+        int,
+        typer.Option(help="Search the most probable text with this many; nothing is drawn.", rich_help_panel=DRAWING),
+    ] = 1,
+    contrastive: Annotated[
+        float,
+        typer.Option(help="Weight of contrastive search, such as 0.6; nothing is drawn.", rich_help_panel=DRAWING),
+    ] = 0.0,
+    repetition_penalty: Annotated[
+        float,
+        typer.Option(help="Log-probabilities of tokens that are there, times this.", rich_help_panel=WORDS),
+    ] = 1.0,
+    no_repeat_ngram: Annotated[
+        int, typer.Option(help="No run of this many tokens comes twice; 0 lets them.", rich_help_panel=WORDS)
+    ] = 0,
+    ban: Annotated[
+        list[str] | None, typer.Option(help="No word begins with this; give it again for more.", rich_help_panel=WORDS)
+    ] = None,
+    ban_file: Annotated[
+        Path | None, typer.Option(help="A file of such words, one a line.", rich_help_panel=WORDS)
+    ] = None,
+    force: Annotated[
+        list[str] | None, typer.Option(help="The text has this; give it again for more.", rich_help_panel=WORDS)
+    ] = None,
+    force_file: Annotated[
+        Path | None, typer.Option(help="A file of such words, one a line.", rich_help_panel=WORDS)
+    ] = None,
+    stop: Annotated[
+        list[str] | None,
+        typer.Option(help="The text ends before this; give it again for more.", rich_help_panel=WORDS),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="What the text is to be like, such as positive.", rich_help_panel=CONTROL)
+    ] = None,
+    guidance: Annotated[
+        float,
+        typer.Option(help="How far to obey the label; 0 as the network learned it.", rich_help_panel=CONTROL),
+    ] = 1.0,
+    best_of: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Write this many and keep those most sure to be --label by --classifier.",
+            rich_help_panel=CONTROL,
+        ),
+    ] = None,
+    classifier: Annotated[
+        Path | None, typer.Option(help="Its folder, such as saved_models/imdb/nbsvm.", rich_help_panel=CONTROL)
+    ] = None,
 ) -> None:
-    """Continue a prompt."""
+    """Continue a prompt, or every line of a file."""
+    if prompts is not None and prompt:
+        raise UserError("generate takes either --prompt or --prompts FILE")
+    if (best_of is None) != (classifier is None) or (best_of is not None and label is None):
+        raise UserError("--best-of N goes with --classifier FOLDER and --label NAME")
+    if stream and (prompts is not None or output is not None or samples > 1 or best_of is not None):
+        raise UserError(
+            "--stream shows one text of one --prompt; leave out --prompts, --output, --samples and --best-of"
+        )
     _prepare_keras()
     from textapp import prediction
     from textapp.reports.visible import visible
 
     generator = prediction.load_generator(model)
-    written = generator.generate(
-        [prompt] * samples,
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        seed=seed,
+    settings = {
+        "max_new_tokens": max_new_tokens,
+        "min_new_tokens": min_new_tokens,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+        "no_repeat_ngram": no_repeat_ngram,
+        "banned": [*(ban or ()), *prediction.read_lines(ban_file)],
+        "forced": [*(force or ()), *prediction.read_lines(force_file)],
+        "stop": stop or (),
+        "beams": beams,
+        "contrastive": contrastive,
+        "guidance": guidance,
+        "seed": seed,
+    }
+    if stream:
+        for piece in generator.stream(prompt, label=label, **settings):
+            typer.echo(visible(piece), nl=False)
+        typer.echo()
+        return
+    given = [prompt] if prompts is None else prediction.read_lines(prompts)
+    judge = None if classifier is None else prediction.load_classifier(classifier)
+    written = prediction.write_texts(
+        generator, given, label=label, judge=judge, best_of=best_of, samples=samples, **settings
     )
-    for number, text in enumerate(written, start=1):
-        if samples > 1:
-            typer.echo(f"--- {number} of {samples}")
+    if output is not None:
+        prediction.save_texts(output, given, written, samples=samples)
+        typer.echo(f"Wrote {len(written):,} texts to {output}.")
+        return
+    for number, text in enumerate(written):
+        if len(written) > 1:
+            place = f" of prompt {number // samples + 1}" if len(given) > 1 else ""
+            typer.echo(f"--- {number % samples + 1} of {samples}{place}")
         typer.echo(visible(text))
+
+
+@app.command()
+@in_sentences
+def serve(
+    model: Annotated[Path, typer.Option(help="A model's folder, such as saved_models/imdb/decoder.")],
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Where to listen; 0 for any free port.")] = 8000,
+    host: Annotated[str, typer.Option(help="Who may ask: by default this machine alone.")] = "127.0.0.1",
+) -> None:
+    """Answer over HTTP: POST /predict for a classifier, POST /generate for a generator."""
+    _prepare_keras()
+    from textapp import serving
+    from textapp.models import load
+
+    with serving.Server(load(model), host=host, port=port) as server:
+        typer.echo(f"{model} answers at {server.url}; end it with Ctrl-C.")
+        server.serve_forever()
 
 
 @app.command()

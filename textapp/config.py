@@ -26,6 +26,18 @@ def seconds_of(text: str) -> float:
     return seconds
 
 
+def counts_of(text: str) -> tuple[int, ...]:
+    """Return numbers such as "100,1000" in order, each once.
+
+    Raises:
+        UserError: it is no such list, or one is 0.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch("[0-9]{1,9}", part) and int(part) for part in parts):
+        raise UserError(f"--label-counts is {text!r}; it must be whole numbers above 0 with commas between")
+    return tuple(sorted(set(map(int, parts))))
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Which texts to read and how to split them.
@@ -65,7 +77,10 @@ class TrainConfig:
 
     Attributes:
         data: which texts.
-        models: names out of `CLASSIFIERS` and `GENERATORS`, or only "all".
+        models: names out of `CLASSIFIERS` and `GENERATORS`, or only "default" or "all".
+        preset: what minilm starts from; None for all-MiniLM-L6-v2, see `textapp.models.presets.load_preset`.
+        tune: "full", "lora" or "head": how much of it learns.
+        accumulate: in how many parts its batches go through the network.
         stopwords: "default", "none", "nltk:LANGUAGE" or a path to a word list.
         class_weight: None or "balanced".
         epochs: the most passes over the training texts for every network; None for each model's own, or with a
@@ -74,6 +89,16 @@ class TrainConfig:
             no limit. Linear models train whole.
         precision: "auto", "float32" or "bfloat16", that networks are trained in.
         quantize: None, or "int8" to compare, besides each model that can be quantized, the quantized one.
+        teacher: folder of a trained classifier whose answers the students among the models learn, too; or None.
+        unlabelled: a file of texts on which only the teacher speaks, or None.
+        teacher_weight: the teacher's share of what a student is to answer to a text that has a label.
+        teacher_temperature: of the teacher's answers; above 1 they say more of what is nearly right.
+        generator_tokens: a name in `TOKENS`: "bpe", "words" or "characters".
+        scrub: whether generators learn from texts whose e-mail addresses, links and phone numbers are replaced.
+        ensemble: whether the classifiers answer together, too, with weights fitted on the validation texts.
+        ensemble_with: folders of classifiers of other runs that join them.
+        init_from: a run of `pretrain`, or a model's folder in it, that the models of that name start from; or None.
+        label_counts: so many labelled texts, besides all, that the classifiers are trained on to be compared.
         seeds: how many seeds to train each network that classifies with, from `seed` on; the first is kept.
         tensorboard: whether Keras writes TensorBoard's logs beside each network.
         run: the run folder's name; None for the dataset's or the file's.
@@ -83,15 +108,70 @@ class TrainConfig:
     """
 
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
-    models: tuple[str, ...] = ("all",)
+    models: tuple[str, ...] = ("default",)
+    preset: str | None = None
+    tune: str = "full"
+    accumulate: int = 1
     stopwords: str = "default"
     class_weight: str | None = None
     epochs: int | None = None
     budget: float | None = None
     precision: str = "auto"
     quantize: str | None = None
+    teacher: Path | None = None
+    unlabelled: Path | None = None
+    teacher_weight: float = 0.7
+    teacher_temperature: float = 1.0
+    generator_tokens: str = "bpe"
+    scrub: bool = True
+    ensemble: bool = False
+    ensemble_with: tuple[Path, ...] = ()
+    init_from: Path | None = None
+    label_counts: tuple[int, ...] = ()
     seeds: int = 1
     tensorboard: bool = False
+    run: str | None = None
+    output: Path = Path("saved_models")
+    overwrite: bool = False
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PretrainConfig:
+    """The whole of a `pretrain` command.
+
+    Attributes:
+        objective: "mlm", masked words, or "clm", the next token; see `textapp.models.starting.OBJECTIVES`.
+        data: the dataset whose training texts are read, and no others of it; None for `unlabelled` alone.
+        unlabelled: files of texts.
+        text_column: of those where there is no file in `data`; None to guess it.
+        model: "encoder", "minilm" or "decoder"; None for the objective's first.
+        preset: of minilm, to go on from; None for its own.
+        nsp: whether an encoder also learns which segments follow each other.
+        stopwords: as for training; an encoder's vocabulary is made of cleaned tokens.
+        layers, embedding_dim, sequence_length, vocabulary_size, learning_rate: of the model; None for the usual.
+        epochs: the most passes over the texts; None for the usual, or with a budget for as many as it allows.
+        budget: how many seconds to train; None for no limit.
+        precision: "auto", "float32" or "bfloat16".
+        run, output, overwrite, seed: as for training; the seed decides the dataset's split, too.
+    """
+
+    objective: str
+    data: DataConfig | None = None
+    unlabelled: tuple[Path, ...] = ()
+    text_column: str | None = None
+    model: str | None = None
+    preset: str | None = None
+    nsp: bool = False
+    stopwords: str = "default"
+    layers: int | None = None
+    embedding_dim: int | None = None
+    sequence_length: int | None = None
+    vocabulary_size: int | None = None
+    learning_rate: float | None = None
+    epochs: int | None = None
+    budget: float | None = None
+    precision: str = "auto"
     run: str | None = None
     output: Path = Path("saved_models")
     overwrite: bool = False

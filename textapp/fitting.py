@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,12 +15,17 @@ from textapp.config import TrainConfig
 from textapp.datasets import Dataset
 from textapp.errors import UserError
 from textapp.evaluation.calibration import fit_temperature
-from textapp.models import CLASSIFIERS, GENERATORS, Classifier, Decoder
+from textapp.models import CLASSIFIERS, GENERATORS, Classifier, Decoder, Generator
 from textapp.models.classifier import log_probabilities, softmax
 from textapp.models.keras_file import QUANTIZATIONS
+from textapp.models.starting import find_pretrained, read_pretraining
+from textapp.pretrained_runs import start_note
 from textapp.run import RunFolder, bytes_on_disk
 from textapp.text.cache import CachedCleaning
+from textapp.text.generator_tokens import SharedTokens
 from textapp.training.progress import Progress, Stopwatch
+
+SCORED_TEXTS = 500  # of the test split, by a generator; all of them would take longer than to train a small one
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -37,6 +43,7 @@ class Trained:
         probabilities: the answers to the test texts, float32 (N, C); None of a generator.
         uncalibrated: the same before the temperature.
         validation_probabilities: the answers to the validation texts.
+        nats: a generator's negative log-likelihoods of the first `SCORED_TEXTS` test texts, float64 (texts,).
         seeds: {seed: classes that this model, trained with that seed, predicts for the test texts}.
     """
 
@@ -50,6 +57,7 @@ class Trained:
     probabilities: np.ndarray | None = None
     uncalibrated: np.ndarray | None = None
     validation_probabilities: np.ndarray | None = None
+    nats: np.ndarray | None = None
     seeds: dict[int, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
@@ -71,12 +79,28 @@ def chosen_models(config: TrainConfig) -> tuple[str, ...]:
     known = (*CLASSIFIERS, *GENERATORS)
     if config.models == ("all",):
         return known
+    if config.models == ("default",):
+        return tuple(name for name in known if {**CLASSIFIERS, **GENERATORS}[name].by_default)
     unknown = [name for name in config.models if name not in known]
     if unknown:
         raise UserError(f"unknown model {unknown[0]!r}; choose from {list(known)}")
     if not config.models:
         raise UserError(f"--models names no classifier and no generator; choose from {list(known)}")
     return tuple(name for name in known if name in config.models)
+
+
+def check_options(config: TrainConfig, models: Sequence[str]) -> None:
+    """Raise UserError where options say of one of these models what cannot be.
+
+    Raises:
+        UserError: its preset cannot be loaded, or an option is none of its choices.
+    """
+    for name in models:
+        if hasattr(known := {**CLASSIFIERS, **GENERATORS}[name], "check"):
+            started = start_of(name, config)
+            if started and config.preset is not None:
+                raise UserError(f"--preset {config.preset} and --init-from {config.init_from} exclude each other")
+            known.check(preset=config.preset, tune=config.tune, init_from=started)
 
 
 def chosen_quantizations(config: TrainConfig, models: Sequence[str]) -> list[str]:
@@ -97,32 +121,46 @@ def chosen_quantizations(config: TrainConfig, models: Sequence[str]) -> list[str
 
 
 def train_model(
-    name: str, config: TrainConfig, cleaning: CachedCleaning, dataset: Dataset, run: RunFolder, progress: Progress
+    name: str,
+    config: TrainConfig,
+    cleaning: CachedCleaning,
+    dataset: Dataset,
+    run: RunFolder,
+    progress: Progress,
+    *,
+    tokens: SharedTokens | None = None,
 ) -> Trained:
-    """Fit, calibrate and save one model, and train it again with other seeds where the user wants that."""
+    """Fit, calibrate and save one model, and train it again with other seeds where the user wants that.
+
+    `tokens` keeps those of the training texts for the run's next generator.
+    """
     machine.forget_peak_memory()
     stopwatch = Stopwatch()
-    model = _make(name, config, cleaning, dataset)
+    model = make_model(name, config, cleaning, dataset)
+    if tokens is not None and isinstance(model, Generator):
+        model.shared_tokens = tokens
     computation = getattr(model, "computation", None)
     if computation is not None:
         progress.line(f"trains in {computation}")
     history = model.fit(dataset.train, dataset.validation, progress=progress)
     seconds = stopwatch.seconds
-    trained = _trained(model, name, seconds, dataset, run)
+    trained = keep(model, name, seconds, dataset, run)
     trained.cost |= {"budget_seconds": config.budget, "computation": computation}
+    if start := start_of(name, config):
+        trained.notes.append(start_note(start))
     if config.budget is not None and seconds > config.budget and not hasattr(model, "budget"):
         trained.notes.append(
             f"Trained whole, in {seconds:.0f} s instead of {config.budget:g} s: only networks stop at a budget."
         )
     trained.history = history
-    _write_history(trained.folder / "history.csv", history)
+    write_history(trained.folder / "history.csv", history)
     if trained.classifies:
-        _write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
-    progress.line("trained", _first_figures(trained, dataset))
+        write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
+    progress.line("trained", first_figures(trained, dataset))
     if trained.classifies and model.kind == "network" and config.seeds > 1:
         trained.seeds[config.seed] = trained.predictions
         for seed in range(config.seed + 1, config.seed + config.seeds):
-            other = _make(name, config, cleaning, dataset, seed=seed)
+            other = make_model(name, config, cleaning, dataset, seed=seed)
             other.fit(dataset.train, dataset.validation, progress=progress)
             trained.seeds[seed] = other.predict_proba(dataset.test.texts).argmax(axis=1)
             progress.line(f"seed {seed}", {"test accuracy": (trained.seeds[seed] == dataset.test.labels).mean()})
@@ -136,15 +174,15 @@ def quantize_model(
     machine.forget_peak_memory()
     stopwatch = Stopwatch()
     smaller = original.model.quantized(quantization)
-    trained = _trained(smaller, f"{original.name}-{quantization}", stopwatch.seconds, dataset, run)
+    trained = keep(smaller, f"{original.name}-{quantization}", stopwatch.seconds, dataset, run)
     trained.notes.append(f"{original.name} with its weights rounded to {quantization} after training")
     if trained.classifies:
-        _write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
-    progress.line(f"quantized to {quantization}", _first_figures(trained, dataset))
+        write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
+    progress.line(f"quantized to {quantization}", first_figures(trained, dataset))
     return trained
 
 
-def _make(
+def make_model(
     name: str, config: TrainConfig, cleaning: CachedCleaning, dataset: Dataset, *, seed: int | None = None
 ) -> Classifier | Decoder:
     """Return an untrained model with what of the configuration is an option of it."""
@@ -156,7 +194,15 @@ def _make(
         "seed": config.seed if seed is None else seed,
         "class_weight": config.class_weight,
         "precision": config.precision,
+        "tune": config.tune,
+        "accumulate": config.accumulate,
+        "tokens": config.generator_tokens,
+        "scrub": config.scrub,
     }
+    if start := start_of(name, config):
+        wanted |= {"init_from": str(start), **getattr(known, "started", {}), **read_pretraining(start)["options"]}
+    if config.preset is not None:
+        wanted["preset"] = config.preset
     if config.budget is not None and "budget" in fields:
         wanted |= {"budget": config.budget, "epochs": config.epochs}  # None for as many as the budget allows
     elif config.epochs is not None:
@@ -164,18 +210,38 @@ def _make(
     return known(**{option: value for option, value in wanted.items() if option in fields})
 
 
-def _trained(model: Classifier | Decoder, name: str, seconds: float, dataset: Dataset, run: RunFolder) -> Trained:
-    """Calibrate a fitted classifier, save the model and collect its answers."""
+def start_of(name: str, config: TrainConfig) -> Path | None:
+    """Return the folder of the pretrained model that a model starts from, None where it starts from nothing."""
+    return None if config.init_from is None else find_pretrained(config.init_from).get(name)
+
+
+def keep(
+    model: Classifier | Decoder,
+    name: str,
+    seconds: float,
+    dataset: Dataset,
+    run: RunFolder,
+    *,
+    before: dict[str, np.ndarray] | None = None,
+) -> Trained:
+    """Calibrate a fitted classifier, save the model and collect its answers.
+
+    `before` is what it answers, before the temperature, to the validation and test texts, where that is known.
+    """
     answers = {}
     if isinstance(model, Classifier):
         model.temperature = 1.0
-        before = {split: model.predict_proba(getattr(dataset, split).texts) for split in ("validation", "test")}
+        if before is None:
+            before = {split: model.predict_proba(getattr(dataset, split).texts) for split in ("validation", "test")}
         if model.kind != "dummy":  # its answer hangs on no text
             model.temperature = fit_temperature(log_probabilities(before["validation"]), dataset.validation.labels)
         # What the model answers from now on, without asking it again for every text.
         after = {split: softmax(log_probabilities(found), model.temperature) for split, found in before.items()}
         answers["uncalibrated"] = before["test"]
         answers["probabilities"], answers["validation_probabilities"] = after["test"], after["validation"]
+    else:
+        answers["nats"] = model.negative_log_likelihoods(dataset.test.texts[:SCORED_TEXTS])
+        answers["notes"] = model.remarks
     folder = run.model(name)
     model.save(folder)
     cost = {
@@ -187,14 +253,21 @@ def _trained(model: Classifier | Decoder, name: str, seconds: float, dataset: Da
     return Trained(name=name, model=model, folder=folder, cost=cost, **answers)
 
 
-def _first_figures(trained: Trained, dataset: Dataset) -> dict[str, float]:
+def first_figures(trained: Trained, dataset: Dataset) -> dict[str, float]:
     figures = {"seconds": trained.cost["training_seconds"]}
     if trained.classifies:
         figures["test accuracy"] = (trained.predictions == dataset.test.labels).mean()
+    else:
+        figures["bits per byte"] = trained.nats.sum() / math.log(2) / max(1, sum(scored_bytes(dataset)))
     return figures
 
 
-def _write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
+def scored_bytes(dataset: Dataset) -> list[int]:
+    """Return the bytes of each test text that generators are scored on."""
+    return [len(text.encode("utf-8", errors="replace")) for text in dataset.test.texts[:SCORED_TEXTS]]
+
+
+def write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
     if history:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(history[0]))
@@ -202,7 +275,7 @@ def _write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
             writer.writerows(history)
 
 
-def _write_predictions(path: Path, dataset: Dataset, probabilities: np.ndarray) -> None:
+def write_predictions(path: Path, dataset: Dataset, probabilities: np.ndarray) -> None:
     """Write a line per test text: its row in the source, its label, the answer and the probabilities."""
     test, label_names = dataset.test, dataset.label_names
     with path.open("w", newline="", encoding="utf-8") as file:

@@ -8,29 +8,30 @@ from itertools import combinations
 import numpy as np
 
 from textapp import machine
+from textapp.config import TrainConfig
 from textapp.datasets import Dataset
 from textapp.datasets.description import length_histogram
 from textapp.datasets.near_duplicates import near_duplicates
 from textapp.evaluation.abstention import accuracy_coverage, conformal
+from textapp.evaluation.bits import bits_per_byte, compare_generators
 from textapp.evaluation.calibration import reliability
+from textapp.evaluation.distillation import gap_closed
 from textapp.evaluation.errors import confident_errors, disagreements, likely_label_errors
 from textapp.evaluation.explanations import deletion_curve
 from textapp.evaluation.metrics import classification_metrics
-from textapp.evaluation.ngrams import BIGRAM_NAME, bigram_bits_per_byte
 from textapp.evaluation.robustness import robustness
 from textapp.evaluation.significance import compare_all, seed_spread
 from textapp.evaluation.slices import slice_table, text_groups
 from textapp.evaluation.speed import prediction_speed
 from textapp.evaluation.verdict import verdict
-from textapp.fitting import Trained
-from textapp.models import load
+from textapp.fitting import Trained, scored_bytes
+from textapp.models import Ensemble, Generator, load
 from textapp.models.explaining import explain, method
+from textapp.teaching import Teaching
 from textapp.text.cache import CachedCleaning
-from textapp.text.subwords import END_ID
 
 SAMPLE_PROMPTS = ("The movie", "I", "The worst part is", "This is one of the best", "")
 SAMPLE_SETTINGS = {"seed": 0, "temperature": 0.8, "top_k": 0, "top_p": 0.95, "max_new_tokens": 60}
-SCORED_TEXTS = 500  # of the test split, by a generator; all of them would take longer than to train a small one
 CHANGED_TEXTS = 1_000  # of the test split, for each perturbation
 SHOWN_TEXTS = 5  # whose words are explained
 SHOWN_WORDS = 100  # the most that such a text has
@@ -76,28 +77,21 @@ def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[st
         ),
         "seeds": _seeds(trained, labels),
         "validation_accuracy": (trained.validation_probabilities.argmax(axis=1) == dataset.validation.labels).mean(),
+        "weights": trained.model.weights if isinstance(trained.model, Ensemble) else None,
         # The model as it comes from the disk, which remembers no cleaned text.
         "cost": _cost(trained) | prediction_speed(load(trained.folder).predict_proba, test.texts),
     }
 
 
 def generator_row(trained: Trained, dataset: Dataset) -> dict:
-    """Return bits per byte beside those of bigrams over the same subwords, and texts nobody picked."""
-    model, texts = trained.model, dataset.test.texts[:SCORED_TEXTS]
-    bigram = bigram_bits_per_byte(
-        model.subwords.encode(dataset.train.texts),
-        model.subwords.encode(texts),
-        [len(text.encode()) for text in texts],
-        vocabulary_size=len(model.subwords),
-        start_id=END_ID,
-    )
+    """Return what a generator needs for the test texts, and texts nobody picked."""
+    model, scored = trained.model, bits_per_byte(trained.nats, scored_bytes(dataset))
     samples = model.generate(SAMPLE_PROMPTS, **SAMPLE_SETTINGS)
     return {
         **_facts(trained),
-        "bits_per_byte": model.bits_per_byte(texts),
-        "test_documents": len(texts),
-        "bigram_bits_per_byte": bigram,
-        "bigram_name": BIGRAM_NAME,
+        "bits_per_byte": scored["bits_per_byte"],
+        "bits_per_byte_interval": scored["interval"],
+        "test_documents": len(trained.nats),
         "samples": [
             {"prompt": prompt, "text": text, **SAMPLE_SETTINGS}
             for prompt, text in zip(SAMPLE_PROMPTS, samples, strict=True)
@@ -137,6 +131,55 @@ def between(models: Sequence[Trained], rows: Sequence[dict], dataset: Dataset) -
         else [],
         "explanations": _explanations(trained, dataset) if trained else None,
     }
+
+
+def distillation(
+    teaching: Teaching, config: TrainConfig, models: Sequence[Trained], rows: Sequence[dict], dataset: Dataset
+) -> dict:
+    """Return how much of the gap to their teacher the students close, and how much faster they are."""
+    labels, by_name = dataset.test.labels, {trained.name: trained for trained in models}
+    teacher_speed = prediction_speed(load(teaching.folder).predict_proba, dataset.test.texts)
+    rates = {row["name"]: row["cost"]["texts_per_second_batch_64"] for row in rows}
+    students = []
+    for name, plain in by_name.items():
+        if (taught := by_name.get(f"{name}-distilled")) is None:
+            continue
+        answers = (plain.predictions, taught.predictions, teaching.probabilities.argmax(axis=1))
+        students.append({
+            "name": taught.name,
+            **gap_closed(labels, *answers),
+            "speed_ratio": rates[taught.name] / teacher_speed["texts_per_second_batch_64"],
+        })  # fmt: skip
+    return {
+        "teacher": teaching.name,
+        "teacher_weight": config.teacher_weight,
+        "teacher_temperature": config.teacher_temperature,
+        "labelled_texts": len(dataset.train),
+        "unlabelled": teaching.unlabelled,
+        "students": students,
+    }
+
+
+def between_generators(models: Sequence[Trained], dataset: Dataset) -> list[dict]:
+    """Return every pair of generators, by the bits per byte of the same test texts."""
+    nats = {trained.name: trained.nats for trained in models if trained.nats is not None}
+    return compare_generators(nats, scored_bytes(dataset))
+
+
+def scrubbed(models: Sequence[Trained], notes: Sequence[str]) -> dict:
+    """Return what the report says of e-mail addresses, links and phone numbers that generators were not shown.
+
+    It is `scrubbed`, their counts, and a sentence more among the `notes` of the data; empty where nobody looked.
+    """
+    found = [trained.model.scrubbed for trained in models if isinstance(trained.model, Generator)]
+    counts = next((counts for counts in found if counts is not None), None)
+    if counts is None:
+        return {}
+    said = (
+        f"Replaced in the texts that generators learn from: {counts['email']:,} e-mail addresses, {counts['link']:,} "
+        f"links and {counts['phone']:,} phone numbers."
+    )
+    return {"scrubbed": counts, "notes": [*notes, said]}
 
 
 def data_facts(dataset: Dataset) -> dict:

@@ -12,20 +12,43 @@ from pathlib import Path
 import rich.console
 
 from textapp import __version__, machine
+from textapp.combining import check_ensemble, distil_model, ensemble_model, mix_model, parts_of_mix
 from textapp.config import TrainConfig
 from textapp.datasets import Dataset, load_dataset
 from textapp.errors import UserError
 from textapp.export.parity import check_classifier, check_generator
 from textapp.export.process import at_once, export_models
-from textapp.fitting import Trained, chosen_models, chosen_quantizations, quantize_model, train_model
-from textapp.measuring import between, classifier_row, data_facts, generator_row, slices
+from textapp.few_labels import check_label_counts, few_labels
+from textapp.fitting import (
+    Trained,
+    check_options,
+    chosen_models,
+    chosen_quantizations,
+    quantize_model,
+    train_model,
+)
+from textapp.generation import measure_generation
+from textapp.measuring import (
+    between,
+    between_generators,
+    classifier_row,
+    data_facts,
+    distillation,
+    generator_row,
+    scrubbed,
+    slices,
+)
 from textapp.models.folder import write_json
+from textapp.other_runs import members_of_other_runs
+from textapp.pretrained_runs import check_texts, chosen_starts
 from textapp.reports.schema import build_report
 from textapp.reports.terminal import print_report
 from textapp.reports.write import write_model_cards, write_report
 from textapp.run import RunFolder
+from textapp.teaching import Teaching, chosen_students, teach, the_teacher
 from textapp.text.cache import CachedCleaning
 from textapp.text.cleaning import make_cleaning
+from textapp.text.generator_tokens import SharedTokens, check_tokens
 from textapp.training.precision import check_precision
 from textapp.training.progress import Progress, Stopwatch
 
@@ -52,27 +75,49 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     stopwatch = Stopwatch()
     names = chosen_models(config)
     quantizable = chosen_quantizations(config, names)
+    students = chosen_students(config, names)
+    check_ensemble(config, names)
+    check_options(config, names)
     check_precision(config.precision)
+    check_tokens(config.generator_tokens)
     if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise UserError("--tensorboard needs the package; run `python -m pip install tensorboard==2.21.0`")
     cleaning = CachedCleaning(make_cleaning(config.stopwords))
+    starts = chosen_starts(config, names, cleaning)
     dataset = load_dataset(config.data)
+    check_texts(starts, dataset)
+    check_label_counts(config, names, dataset)
+    teacher = the_teacher(config, dataset)
+    others = members_of_other_runs(config.ensemble_with, dataset, option="--ensemble-with")
     run = RunFolder(config.output, config.run or dataset.name[:80], overwrite=config.overwrite)
     _announce(dataset, run, console)
     facts = _run_facts(config, command)
 
-    with Progress(console, total=len(names)) as progress:
-        models = []
+    with Progress(console, total=len(names) + len(students) + config.ensemble) as progress:
+        models, tokens = [], SharedTokens()
+        teaching = None if teacher is None else teach(config, teacher, dataset, progress)
         for name in names:
             progress.model(name, logs=run.folder / name / "logs" if config.tensorboard else None)
-            models.append(train_model(name, config, cleaning, dataset, run, progress))
+            models.append(train_model(name, config, cleaning, dataset, run, progress, tokens=tokens))
             if name in quantizable:
                 models.append(quantize_model(models[-1], config.quantize, dataset, run, progress))
+            if name in students:
+                progress.model(f"{name}-distilled")
+                plain = next(trained for trained in models if trained.name == name)
+                models.append(distil_model(plain, teaching, config, cleaning, dataset, run, progress))
+        if config.ensemble:
+            progress.model("ensemble")
+            models.append(ensemble_model(models, others, cleaning, dataset, run, progress))
+        tokens.forget()
+        if parts := parts_of_mix(models):
+            progress.model("mix")
+            models.append(mix_model(*parts, dataset, run, progress))
+        fewer = few_labels(models, config, cleaning, dataset, progress) if config.label_counts else None
         cleaning.forget()
         seconds = {"training": stopwatch.seconds}
         refused = _export(models, dataset, progress)
         seconds["export"] = stopwatch.seconds - sum(seconds.values())
-        report = _measure(models, dataset, cleaning, facts, progress)
+        report = _measure(models, dataset, cleaning, facts, progress, config, teaching, fewer)
         progress.start("writing the report")
         write_report(report, run.report)
         write_model_cards(report, run.folder)
@@ -150,7 +195,14 @@ def _check(trained: Trained, target: Path, dataset: Dataset) -> dict:
 
 
 def _measure(
-    models: Sequence[Trained], dataset: Dataset, cleaning: CachedCleaning, facts: dict, progress: Progress
+    models: Sequence[Trained],
+    dataset: Dataset,
+    cleaning: CachedCleaning,
+    facts: dict,
+    progress: Progress,
+    config: TrainConfig,
+    teaching: Teaching | None,
+    fewer: list[dict] | None,
 ) -> dict:
     """Measure everything and return the report; metrics.json goes to each model's folder."""
     classifiers, generators = [], []
@@ -164,9 +216,17 @@ def _measure(
             content = {key: classifiers[-1][key] for key in ("metrics", "calibration", "cost")}
         else:
             generators.append(generator_row(trained, dataset))
-            content = {key: generators[-1][key] for key in ("bits_per_byte", "bigram_bits_per_byte", "cost")}
+            content = {key: generators[-1][key] for key in ("bits_per_byte", "bits_per_byte_interval", "cost")}
         write_json(trained.folder / "metrics.json", content)
     progress.start("comparing the models")
+    data |= scrubbed(models, data["notes"])
     parts = between([trained for trained in models if trained.classifies], classifiers, dataset)
+    if teaching is not None:
+        progress.start("measuring the teacher")
+        parts["distillation"] = distillation(teaching, config, models, classifiers, dataset)
+    parts["few_labels"] = fewer
+    progress.start("measuring what generators write")
+    parts["generation"] = measure_generation(models, dataset)
+    parts["generator_comparisons"] = between_generators(models, dataset)
     cleaning.forget()
     return build_report({**facts, "dataset": data}, classifiers, generators=generators, **parts)

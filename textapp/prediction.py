@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import rich.progress
 from rich.console import Console
 
@@ -13,7 +14,7 @@ from textapp.datasets.columns import cells_to_strings, choose_text_column
 from textapp.datasets.csv_lines import csv_lines
 from textapp.datasets.tables import Table
 from textapp.errors import UserError
-from textapp.models import Classifier, Decoder, load
+from textapp.models import Classifier, Generator, load
 from textapp.training.progress import Stopwatch
 
 ANSWER_COLUMNS = ("predicted_label", "predicted_score")
@@ -27,7 +28,7 @@ def load_classifier(folder: Path) -> Classifier:
     return model
 
 
-def load_generator(folder: Path) -> Decoder:
+def load_generator(folder: Path) -> Generator:
     """Load a model that must be a generator."""
     model = load(folder)
     if isinstance(model, Classifier):
@@ -41,6 +42,75 @@ def answers(classifier: Classifier, texts: Sequence[str]) -> Iterator[tuple[str,
     for text, row in zip(texts, probabilities, strict=True):
         index = int(row.argmax())
         yield text, classifier.label_names[index], float(row[index])
+
+
+def read_lines(path: Path | None) -> list[str]:
+    """Return the lines of a text file without their ends, none of no file.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    if path is None:
+        return []
+    if not path.is_file():
+        raise UserError(f"there is no file {path}; give a text file with one entry a line")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def write_texts(
+    generator: Generator,
+    prompts: Sequence[str],
+    *,
+    label: str | None = None,
+    judge: Classifier | None = None,
+    best_of: int | None = None,
+    samples: int = 1,
+    **settings,
+) -> list[str]:
+    """Return `samples` texts for each prompt, of `best_of` those that the judge is most sure to be of the label.
+
+    Args:
+        generator: writes.
+        prompts: N texts.
+        label: as for `Generator.generate`; a generator that knows no labels just writes, and the judge alone decides.
+        judge: a classifier with that label; goes with `best_of`.
+        best_of: how many texts to write for each prompt.
+        samples: how many of them to return, the best first.
+        settings: as for `Generator.generate`.
+
+    Raises:
+        UserError: a setting is out of range, or the judge does not know the label.
+    """
+    if judge is None or best_of is None:
+        return generator.generate(prompts, label=label, samples=samples, **settings)
+    if label not in judge.label_names:
+        raise UserError(f"the classifier knows no label {label!r}; choose from {list(judge.label_names)}")
+    if samples > best_of:
+        raise UserError(f"--samples is {samples}, but --best-of {best_of} writes fewer; raise --best-of")
+    steered = label if getattr(generator, "label_names", ()) else None
+    written = generator.generate(prompts, label=steered, samples=best_of, **settings)
+    sure = judge.predict_proba(written)[:, judge.label_names.index(label)].reshape(len(prompts), best_of)
+    kept = np.argsort(-sure, axis=1, kind="stable")[:, :samples]
+    return [written[row * best_of + place] for row, places in enumerate(kept) for place in places]
+
+
+def save_texts(output: Path, prompts: Sequence[str], texts: Sequence[str], *, samples: int) -> None:
+    """Write a CSV with columns prompt, sample and text, whole or not at all."""
+    if output.exists() and not output.is_file():
+        raise UserError(f"--output {output} is no file; choose the path of a CSV")
+    unfinished = output.with_name(output.name + ".part")
+    columns = {
+        "prompt": [prompt for prompt in prompts for _ in range(samples)],
+        "sample": [number + 1 for _ in prompts for number in range(samples)],
+        "text": list(texts),
+    }
+    try:
+        lines = csv_lines([name] for name in columns) + csv_lines(columns.values())
+        unfinished.write_bytes(lines.encode("utf-8", errors="replace"))
+        os.replace(unfinished, output)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def predict_file(

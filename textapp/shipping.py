@@ -13,7 +13,7 @@ from textapp.export.parity import check_classifier, check_generator
 from textapp.export.process import FORMATS, export_models
 from textapp.export.whole import whole
 from textapp.finished import FinishedRun
-from textapp.models import Classifier, Decoder, load
+from textapp.models import Classifier, Generator, load
 from textapp.models.folder import write_json
 
 GENERATOR_TEXTS = 20  # that a generator is checked on; each takes a while
@@ -69,8 +69,8 @@ def export_version(
     return certificate
 
 
-def _check(model: Classifier | Decoder, exported: Path, texts: Sequence[str], file_format: str) -> dict:
-    if isinstance(model, Decoder):
+def _check(model: Classifier | Generator, exported: Path, texts: Sequence[str], file_format: str) -> dict:
+    if isinstance(model, Generator):
         return check_generator(model, exported, texts[:GENERATOR_TEXTS])
     check = check_onnx if file_format == "onnx" else check_classifier
     return check(model, exported, texts, model.predict_proba(texts))

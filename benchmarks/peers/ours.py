@@ -87,6 +87,7 @@ class Ours(worker.Side):
             sequence_length=work.LONGEST,
             embedding_dim=work.WIDTH,
             batch_size=work.BATCH,
+            bigrams=0,  # the peers' networks have none
             **options,
         )
         untrained, batches = self._untrained(model, network, data.train, data.validation)

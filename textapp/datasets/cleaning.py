@@ -60,16 +60,14 @@ class _Rows:
         rows = np.arange(start, start + count) if examples.rows is None else examples.rows
         texts, hashes, labels, positions, mended = [], [], [], [], []
         for position, (raw_text, raw_label) in enumerate(zip(examples.texts, examples.labels, strict=True)):
-            text, label = _mend(raw_text), " ".join(_mend(raw_label).split())
-            folded = " ".join(text.split()).casefold()
-            if not folded:
+            text, label = mend(raw_text), " ".join(mend(raw_label).split())
+            if not text.strip():
                 counts["empty_text"] += 1
             elif not label:
                 counts["missing_label"] += 1
             else:
                 texts.append(text)
-                # Of a billion texts two share a hash of 128 bits with a probability of about 1e-21.
-                hashes.append(hashlib.blake2b(folded.encode(), digest_size=16).digest())
+                hashes.append(text_hash(text))
                 labels.append(self._labels.setdefault(label, len(self._labels)))
                 positions.append(position)
                 mended.append(text != raw_text)
@@ -130,7 +128,13 @@ def _first_equal(hashes: np.ndarray) -> np.ndarray:
     return first
 
 
-def _mend(text: str) -> str:
+def text_hash(text: str) -> bytes:
+    """Return 128 bits that are the same for texts that are equal but for white space and case."""
+    # Of a billion texts two share a hash of 128 bits with a probability of about 1e-21.
+    return hashlib.blake2b(" ".join(text.split()).casefold().encode(), digest_size=16).digest()
+
+
+def mend(text: str) -> str:
     """Replace what many tools cannot carry: NUL by a space, half a surrogate pair by U+FFFD."""
     text = text.replace("\0", " ")
     try:

@@ -15,7 +15,8 @@ class Split:
 
     Attributes:
         texts: N strings, as they stand in the source; `Texts` on the disk where a dataset was loaded.
-        labels: int32 array of shape (N,), each an index into the dataset's `label_names`.
+        labels: int32 array of shape (N,), each an index into the dataset's `label_names`; float32 of shape (N, C) for
+            the probabilities that a teacher gives.
         rows: int64 array of shape (N,), the 0-based position of each example in the file it came from,
             headings and blank lines not counted.
         groups: object array of N strings, what the source reports accuracy by; None for nothing.

@@ -18,7 +18,7 @@ def prediction_speed(
     texts: Sequence[str],
     *,
     calls: int = 100,
-    seconds: float = 4.0,
+    seconds: float = 2.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict:
     """Times a prediction function at batch 1, 32 and 64.

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from textapp.errors import UserError
 from textapp.export.cleaning_ops import CleaningOps
+from textapp.export.subword_ops import SubwordOps, valid
+from textapp.export.wordpiece_ops import WordPieceOps
 from textapp.models.classifier import Classifier
+from textapp.models.ensemble import Ensemble
 from textapp.models.linear import NGRAMS_FILE, NgramClassifier
 from textapp.models.lstm_layer import tensorflow_loop
 from textapp.models.network import VOCABULARY_FILE, NetworkClassifier
+from textapp.models.pretrained import MiniLM
+from textapp.text.pretrained_tokens import RULES, BytePieces, WordPieces
 from textapp.text.vocabulary import PADDING_ID, UNKNOWN_ID
 
 TEXTS = tf.TensorSpec([None], tf.string, name="text")
@@ -23,15 +31,47 @@ class ClassifierModule(tf.Module):
 
     Args:
         model: the trained model.
+    """
+
+    def __init__(self, model: Classifier):
+        super().__init__()
+        self.label_names = tf.constant(model.label_names)
+        self.temperature = model.temperature
+
+    def logits(self, text: tf.Tensor) -> tf.Tensor:
+        """Return float32 logits of shape (N, C) for strings of shape (N,)."""
+        raise NotImplementedError
+
+    def probabilities(self, text: tf.Tensor) -> tf.Tensor:
+        """Return float32 probabilities of shape (N, C) for strings of shape (N,)."""
+        return tf.nn.softmax(tf.cast(self.logits(text), tf.float32) / self.temperature)
+
+    @tf.function(input_signature=[TEXTS])
+    def serving_default(self, text):
+        probabilities = self.probabilities(text)
+        return {
+            "label": tf.gather(self.label_names, tf.argmax(probabilities, axis=1)),
+            "score": tf.reduce_max(probabilities, axis=1),
+            "probabilities": probabilities,
+        }
+
+    def signatures(self) -> dict:
+        """Return the functions to export by name."""
+        return {"serving_default": self.serving_default}
+
+
+class TokensModule(ClassifierModule):
+    """A classifier that reads cleaned tokens.
+
+    Args:
+        model: the trained model.
         lines: a file of the model's folder; a line's number is the id of the n-gram or token on it.
         unknown: the id of everything else.
     """
 
     def __init__(self, model: Classifier, *, lines: Path, unknown: int):
-        super().__init__()
+        super().__init__(model)
         self.cleaning = CleaningOps(model.cleaning)
-        self.label_names = tf.constant(model.label_names)
-        self.temperature = model.temperature
         # The file becomes an asset of the SavedModel, so the folder can be moved.
         self.table = tf.lookup.StaticHashTable(
             tf.lookup.TextFileInitializer(
@@ -45,25 +85,8 @@ class ClassifierModule(tf.Module):
             default_value=unknown,
         )
 
-    def logits(self, text: tf.Tensor) -> tf.Tensor:
-        """Return float32 logits of shape (N, C) for strings of shape (N,)."""
-        raise NotImplementedError
 
-    @tf.function(input_signature=[TEXTS])
-    def serving_default(self, text):
-        probabilities = tf.nn.softmax(tf.cast(self.logits(text), tf.float32) / self.temperature)
-        return {
-            "label": tf.gather(self.label_names, tf.argmax(probabilities, axis=1)),
-            "score": tf.reduce_max(probabilities, axis=1),
-            "probabilities": probabilities,
-        }
-
-    def signatures(self) -> dict:
-        """Return the functions to export by name."""
-        return {"serving_default": self.serving_default}
-
-
-class NgramModule(ClassifierModule):
+class NgramModule(TokensModule):
     """`NgramClassifier` again: count the n-grams, weight them, add up."""
 
     def __init__(self, model: NgramClassifier, folder: Path):
@@ -99,7 +122,7 @@ def _in_one_op(layer: keras.layers.LSTM, sequences, initial_state, mask, trainin
     return tensorflow_loop(layer, sequences, initial_state, training=False)
 
 
-class NetworkModule(ClassifierModule):
+class NetworkModule(TokensModule):
     """`NetworkClassifier` again: look the tokens up, cut and pad, ask the network."""
 
     def __init__(self, model: NetworkClassifier, folder: Path):
@@ -111,26 +134,80 @@ class NetworkModule(ClassifierModule):
                 layer.inner_loop = functools.partial(_in_one_op, layer)
 
     def logits(self, text: tf.Tensor) -> tf.Tensor:
-        token_ids = self._shorten(self.table.lookup(self.cleaning(text)))
+        token_ids = shortened(self.table.lookup(self.cleaning(text)), self.sequence_length)
         is_empty = token_ids.row_lengths() == 0
         unknown = tf.RaggedTensor.from_row_lengths(
             tf.fill([tf.math.count_nonzero(is_empty)], tf.constant(UNKNOWN_ID, tf.int64)),
             tf.cast(is_empty, tf.int64),
         )
-        token_ids = tf.concat([token_ids, unknown], axis=1)
-        padding_mask = tf.sequence_mask(token_ids.row_lengths())
-        token_ids = tf.cast(token_ids.to_tensor(PADDING_ID), tf.int32)
-        # No texts at all make an array of width 0, which the networks cannot read.
-        missing = [[0, 0], [0, tf.maximum(1 - tf.shape(token_ids)[1], 0)]]
-        inputs = {"token_ids": tf.pad(token_ids, missing), "padding_mask": tf.pad(padding_mask, missing)}
-        return self.network(inputs, training=False)
+        return self.network(padded(tf.concat([token_ids, unknown], axis=1)), training=False)
 
-    def _shorten(self, token_ids: tf.RaggedTensor) -> tf.RaggedTensor:
-        """Keep the first and the last half of long texts, as `textapp.training.batches.shorten` does."""
-        lengths = token_ids.row_lengths()
-        positions = tf.ragged.range(lengths).flat_values
-        lengths = tf.gather(lengths, token_ids.value_rowids())
-        head = self.sequence_length // 2
-        kept = (lengths <= self.sequence_length) | (positions < head)
-        kept |= positions >= lengths - (self.sequence_length - head)
-        return tf.ragged.boolean_mask(token_ids, token_ids.with_flat_values(kept))
+
+class MiniLMModule(ClassifierModule):
+    """`MiniLM` again: cut the text into pieces, shorten and pad, ask the network.
+
+    Raises:
+        UserError: there is no twin of the tokenizer.
+    """
+
+    def __init__(self, model: MiniLM, folder: Path):
+        super().__init__(model)
+        tokenizer = model.tokenizer
+        if isinstance(tokenizer, WordPieces):
+            self.pieces = WordPieceOps(tokenizer)
+        elif isinstance(tokenizer, BytePieces):
+            self.pieces = SubwordOps(tokenizer.subwords)
+        else:
+            raise UserError(
+                f"{folder} cannot be exported: there is no SavedModel of {tokenizer.kind} tokens; those of BERT, "
+                "DistilBERT and RoBERTa can be"
+            )
+        self.around = [[tokenizer.start_id]], [[tokenizer.end_id]]
+        self.sequence_length = model.sequence_length
+        self.network = model.network
+
+    def logits(self, text: tf.Tensor) -> tf.Tensor:
+        text = valid(text)
+        for pattern, replacement in RULES:
+            text = tf.strings.regex_replace(text, pattern, replacement)
+        start, end = (tf.tile(tf.constant(ids, tf.int32), [tf.size(text), 1]) for ids in self.around)
+        token_ids = tf.concat([start, self.pieces.encode(text), end], axis=1)
+        return self.network(padded(shortened(token_ids, self.sequence_length)), training=False)
+
+
+def shortened(token_ids: tf.RaggedTensor, sequence_length: int) -> tf.RaggedTensor:
+    """Keep the first and the last half of long texts, as `textapp.training.batches.shorten` does."""
+    lengths = token_ids.row_lengths()
+    positions = tf.ragged.range(lengths).flat_values
+    lengths = tf.gather(lengths, token_ids.value_rowids())
+    head = sequence_length // 2
+    kept = (lengths <= sequence_length) | (positions < head)
+    kept |= positions >= lengths - (sequence_length - head)
+    return tf.ragged.boolean_mask(token_ids, token_ids.with_flat_values(kept))
+
+
+def padded(token_ids: tf.RaggedTensor) -> dict[str, tf.Tensor]:
+    """Return what a network reads of the ids of texts."""
+    padding_mask = tf.sequence_mask(token_ids.row_lengths())
+    token_ids = tf.cast(token_ids.to_tensor(PADDING_ID), tf.int32)
+    # No texts at all make an array of width 0, which the networks cannot read.
+    missing = [[0, 0], [0, tf.maximum(1 - tf.shape(token_ids)[1], 0)]]
+    return {"token_ids": tf.pad(token_ids, missing), "padding_mask": tf.pad(padding_mask, missing)}
+
+
+class EnsembleModule(ClassifierModule):
+    """`Ensemble` again: ask the members, add up.
+
+    Args:
+        model: the ensemble.
+        members: the modules of its members, in the order of its weights.
+    """
+
+    def __init__(self, model: Ensemble, members: Sequence[ClassifierModule]):
+        super().__init__(model)
+        self.members = list(members)
+        self.weights = tf.constant(list(model.weights.values()), tf.float32)
+
+    def logits(self, text: tf.Tensor) -> tf.Tensor:
+        answers = tf.stack([member.probabilities(text) for member in self.members], axis=-1)  # (N, C, members)
+        return tf.math.log(tf.maximum(tf.linalg.matvec(answers, self.weights), np.finfo(np.float32).tiny))

@@ -10,7 +10,7 @@ from unittest import mock
 import keras
 import tensorflow as tf
 
-from textapp.export.subword_ops import SubwordOps, valid
+from textapp.export.subword_ops import token_ops, valid
 from textapp.models.decoder import Decoder
 from textapp.models.decoding import generate_ids
 from textapp.text.subwords import END_ID
@@ -22,8 +22,8 @@ class GeneratorModule(tf.Module):
     def __init__(self, model: Decoder, folder: Path):
         super().__init__()
         self.network = model.network
-        self.context = model.context
-        self.subwords = SubwordOps(model.subwords)
+        self.context, self.size = model.context, len(model.subwords)
+        self.subwords = token_ops(model.subwords)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="prompt")])
     def serving_default(self, prompt):
@@ -56,7 +56,8 @@ class GeneratorModule(tf.Module):
             tf.reshape(tf.concat([part, padding], axis=1).flat_values, [-1, self.context]) for part in (inputs, targets)
         )
         logits = self.network({"token_ids": inputs, "padding_mask": tf.ones_like(inputs, tf.bool)}, training=False)
-        nats = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, tf.cast(logits, tf.float32))
+        logits = tf.cast(logits, tf.float32)[:, :, : self.size]
+        nats = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
         nats = tf.RaggedTensor.from_row_lengths(tf.reshape(nats, [-1]), windows * self.context)
         bits = tf.reduce_sum(nats * tf.cast(_before(lengths, windows * self.context), tf.float32), axis=1)
         bits /= tf.math.log(2.0)

@@ -28,7 +28,7 @@ BESIDE = (VOCABULARY_FILE, "cleaning.json", "labels.json", "model.json")
 def require_onnx(model: object, folder: Path) -> None:
     """Raise UserError where a model cannot become ONNX, or the packages are missing."""
     if not isinstance(model, NetworkClassifier):
-        raise UserError(f"{folder} cannot become ONNX: it is no Keras network that classifies")
+        raise UserError(f"{folder} cannot become ONNX: it is no network that classifies cleaned tokens")
     if model.quantization is not None:
         raise UserError(f"{folder} cannot become ONNX: Keras exports float32 networks only; leave out --quantize")
     for package in ("tf2onnx", "onnxruntime"):

@@ -14,7 +14,7 @@ import numpy as np
 
 from textapp.errors import UserError
 from textapp.export.process import run_quietly
-from textapp.models import Classifier, Decoder
+from textapp.models import Classifier, Generator
 from textapp.models.folder import write_json
 from textapp.run import bytes_on_disk
 
@@ -97,7 +97,7 @@ def certify(
     }
 
 
-def check_generator(model: Decoder, saved_model: Path, texts: Sequence[str]) -> dict:
+def check_generator(model: Generator, saved_model: Path, texts: Sequence[str]) -> dict:
     """Ask a generator's SavedModel in a fresh process and compare greedy and sampled texts and bits per byte.
 
     Args:

@@ -9,13 +9,15 @@ import keras
 import tensorflow as tf
 
 from textapp.errors import UserError
-from textapp.export.classifier import NetworkModule, NgramModule
+from textapp.export.classifier import EnsembleModule, MiniLMModule, NetworkModule, NgramModule
 from textapp.export.generator import GeneratorModule
 from textapp.export.whole import whole
 from textapp.models import load
 from textapp.models.decoder import Decoder
+from textapp.models.ensemble import MEMBERS, Ensemble
 from textapp.models.linear import NgramClassifier
 from textapp.models.network import NetworkClassifier
+from textapp.models.pretrained import MiniLM
 
 
 @functools.singledispatch
@@ -30,7 +32,14 @@ def make_module(model: object, folder: Path) -> tf.Module:
 
 make_module.register(NgramClassifier, NgramModule)
 make_module.register(NetworkClassifier, NetworkModule)
+make_module.register(MiniLM, MiniLMModule)
 make_module.register(Decoder, GeneratorModule)
+
+
+@make_module.register
+def _(model: Ensemble, folder: Path) -> EnsembleModule:
+    members = [make_module(member, folder / MEMBERS / name) for name, member in model.members.items()]
+    return EnsembleModule(model, members)
 
 
 def export(folder: Path, target: Path) -> None:

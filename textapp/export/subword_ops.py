@@ -1,4 +1,4 @@
-"""The subwords of `textapp.text.subwords` again, as core TensorFlow ops for a SavedModel.
+"""The tokens of `textapp.text.generator_tokens` again, as core TensorFlow ops for a SavedModel.
 
 KerasHub's BytePairTokenizer needs tensorflow-text, keeps the words it has seen in a table that grows, and splits
 some rare characters otherwise than the library that learned the merges; this needs TensorFlow alone and does not.
@@ -8,31 +8,26 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from textapp.text.generator_tokens import Tokens
+from textapp.text.spelled import FIRST_BYTE, FIRST_PIECE, Spelled
 from textapp.text.subwords import SPLIT_PATTERN, Subwords
 
 # Set before every word; no byte of UTF-8 is this.
 _MARK = b"\xff"
 
 
-class SubwordOps(tf.Module):
-    """Gives the same ids as the `Subwords` that it is made of, and from ids the same text."""
+class TokenOps(tf.Module):
+    """Gives the same ids as the tokens that it is made of, and from ids the same text.
 
-    def __init__(self, subwords: Subwords):
-        super().__init__(name="subwords")
-        size = len(subwords)
-        ids = subwords.vocabulary
-        keys = [ids[left] * size + ids[right] for left, right in subwords.merges]
-        self._size, self._merges = size, len(keys)
-        self._byte_ids = tf.constant([subwords.byte_ids[byte] for byte in range(256)], tf.int64)
-        self._merged = tf.constant([ids[left + right] for left, right in subwords.merges] or [0], tf.int64)
-        self._pieces = tf.constant([subwords.token_bytes(token_id) for token_id in range(size)])
-        # An attribute, since a SavedModel only keeps the tables that hang on it.
-        self._ranks = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(
-                tf.constant(keys or [-1], tf.int64), tf.range(max(len(keys), 1), dtype=tf.int64)
-            ),
-            default_value=self._merges,
-        )
+    Args:
+        tokens: of a generator.
+        pattern: matches every word, and everything between words.
+    """
+
+    def __init__(self, tokens: Tokens, *, pattern: str):
+        super().__init__(name="tokens")
+        self._pattern = pattern
+        self._pieces = tf.constant([tokens.token_bytes(token_id) for token_id in range(len(tokens))])
 
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Return the ids of each text.
@@ -43,7 +38,7 @@ class SubwordOps(tf.Module):
         Returns:
             Ragged int32 tensor of shape (N, None).
         """
-        marked = tf.strings.regex_replace(valid(texts), SPLIT_PATTERN, _MARK + rb"\0")
+        marked = tf.strings.regex_replace(valid(texts), self._pattern, _MARK + rb"\0")
         words = tf.strings.split(marked, _MARK)[:, 1:]
         different, positions = tf.unique(words.flat_values)
         encoded = tf.gather(self._encode_words(different), positions)
@@ -52,6 +47,57 @@ class SubwordOps(tf.Module):
     def decode(self, token_ids: tf.RaggedTensor) -> tf.Tensor:
         """Return the texts of ids, string (N,): U+FFFD for bytes that are no UTF-8, nothing for ends of text."""
         return valid(tf.strings.reduce_join(tf.gather(self._pieces, token_ids), axis=1))
+
+    def _encode_words(self, words: tf.Tensor) -> tf.RaggedTensor:
+        """Return ids for strings of shape (W,), int32 (W, None)."""
+        raise NotImplementedError
+
+
+class SpelledOps(TokenOps):
+    """`textapp.text.spelled`: frequent pieces out of a table, the bytes of others."""
+
+    def __init__(self, tokens: Spelled):
+        super().__init__(tokens, pattern=f"(?s:{tokens.PATTERN})")
+        ids = tf.range(FIRST_PIECE, FIRST_PIECE + len(tokens.pieces), dtype=tf.int64)
+        # An attribute, since a SavedModel only keeps the tables that hang on it; there may be no piece at all.
+        self._ids = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant(["", *tokens.pieces]), tf.concat([tf.constant([-1], tf.int64), ids], axis=0)
+            ),
+            default_value=-1,
+        )
+
+    def _encode_words(self, words: tf.Tensor) -> tf.RaggedTensor:
+        spelled = tf.strings.bytes_split(words)
+        word = spelled.value_rowids()
+        own = tf.gather(self._ids.lookup(words), word)
+        raw = tf.reshape(tf.io.decode_raw(spelled.flat_values, tf.uint8), [-1])
+        ids = tf.where(own < 0, FIRST_BYTE + tf.cast(raw, tf.int64), own)
+        # Where a word is a token, it takes the place of the first byte.
+        first = tf.concat([word[:1] >= 0, word[1:] != word[:-1]], axis=0)
+        kept = (own < 0) | first
+        ids, word = tf.boolean_mask(ids, kept), tf.boolean_mask(word, kept)
+        return tf.RaggedTensor.from_value_rowids(tf.cast(ids, tf.int32), word, nrows=spelled.nrows())
+
+
+class SubwordOps(TokenOps):
+    """`textapp.text.subwords`: the merges, one after the other."""
+
+    def __init__(self, subwords: Subwords):
+        super().__init__(subwords, pattern=SPLIT_PATTERN)
+        size = len(subwords)
+        ids = subwords.vocabulary
+        keys = [ids[left] * size + ids[right] for left, right in subwords.merges]
+        self._size, self._merges = size, len(keys)
+        self._byte_ids = tf.constant([subwords.byte_ids[byte] for byte in range(256)], tf.int64)
+        self._merged = tf.constant([ids[left + right] for left, right in subwords.merges] or [0], tf.int64)
+        # An attribute, since a SavedModel only keeps the tables that hang on it.
+        self._ranks = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant(keys or [-1], tf.int64), tf.range(max(len(keys), 1), dtype=tf.int64)
+            ),
+            default_value=self._merges,
+        )
 
     def _encode_words(self, words: tf.Tensor) -> tf.RaggedTensor:
         """Return ids for strings of shape (W,), int32 (W, None).
@@ -89,6 +135,11 @@ class SubwordOps(tf.Module):
         """Return when the pairs of neighbours within words were learned; later than all where they were not."""
         ranks = self._ranks.lookup(ids[:-1] * self._size + ids[1:])
         return tf.where(word[:-1] == word[1:], ranks, tf.cast(self._merges, tf.int64))
+
+
+def token_ops(tokens: Tokens) -> TokenOps:
+    """Return the twin of a generator's tokens."""
+    return SubwordOps(tokens) if isinstance(tokens, Subwords) else SpelledOps(tokens)
 
 
 def valid(texts: tf.Tensor) -> tf.Tensor:

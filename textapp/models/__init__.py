@@ -8,10 +8,16 @@ from textapp.errors import UserError
 from textapp.models.classifier import Classifier
 from textapp.models.decoder import Decoder
 from textapp.models.encoder import Encoder
+from textapp.models.ensemble import Ensemble
 from textapp.models.folder import option_names, read_description
+from textapp.models.generator import Generator
 from textapp.models.lstm import LSTM
+from textapp.models.lstm_language import LSTMLanguage
 from textapp.models.majority import Majority
+from textapp.models.mix import Mix
 from textapp.models.nbsvm import NBSVM
+from textapp.models.ngram import Bigram, KneserNey
+from textapp.models.pretrained import MiniLM
 from textapp.models.tfidf import Tfidf
 
 CLASSIFIERS: dict[str, type[Classifier]] = {
@@ -20,13 +26,23 @@ CLASSIFIERS: dict[str, type[Classifier]] = {
     "nbsvm": NBSVM,
     "lstm": LSTM,
     "encoder": Encoder,
+    "minilm": MiniLM,
 }
-GENERATORS: dict[str, type[Decoder]] = {
+GENERATORS: dict[str, type[Generator]] = {
+    "bigram": Bigram,
+    "kneser-ney": KneserNey,
     "decoder": Decoder,
+    "lstm-lm": LSTMLanguage,
+}
+
+# Made of trained models, not of texts; `textapp.fitting` makes them.
+COMBINATIONS: dict[str, type[Classifier | Generator]] = {
+    "ensemble": Ensemble,
+    "mix": Mix,
 }
 
 
-def load(folder: str | Path) -> Classifier | Decoder:
+def load(folder: str | Path) -> Classifier | Generator:
     """Load a trained model.
 
     Args:
@@ -40,7 +56,7 @@ def load(folder: str | Path) -> Classifier | Decoder:
     """
     folder = Path(folder)
     name, options = read_description(folder)
-    known = {**CLASSIFIERS, **GENERATORS}
+    known = {**CLASSIFIERS, **GENERATORS, **COMBINATIONS}
     if name not in known:
         raise UserError(f"{folder} holds a model {name!r}; this version of textapp knows {sorted(known)}")
     if unknown := sorted(options.keys() - option_names(known[name])):

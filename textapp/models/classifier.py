@@ -29,13 +29,19 @@ class Classifier(abc.ABC):
         temperature: what the logits are divided by before softmax, fitted on validation texts once the model is
             trained; above 1 for a model that is too sure of itself (Guo et al. 2017).
         kind: "dummy", "linear" or "network": where the model stands in the report.
+        by_default: whether it is trained where the user names no models.
+        cleans: whether it reads what `cleaning` makes of a text; else the text itself.
         exports: whether it becomes a SavedModel.
         quantizes: whether `quantized` can make it smaller.
+        takes_teacher: whether `fit` takes probabilities, float32 of shape (N, C), for the labels of the training texts.
     """
 
     kind: ClassVar[str]
+    by_default: ClassVar[bool] = True
+    cleans: ClassVar[bool] = True
     exports: ClassVar[bool] = True
     quantizes: ClassVar[bool] = False
+    takes_teacher: ClassVar[bool] = False
 
     label_names: tuple[str, ...]
     cleaning: Cleaning
@@ -111,11 +117,15 @@ class Classifier(abc.ABC):
         return model
 
     def class_weights(self, labels: np.ndarray) -> np.ndarray:
-        """Return how much each class counts in the loss, float32 of shape (C,), on average 1 over the texts."""
+        """Return how much each class counts in the loss, float32 of shape (C,), on average 1 over the texts.
+
+        Args:
+            labels: int array of shape (N,), or probabilities of shape (N, C).
+        """
         classes = len(self.label_names)
         if self.class_weight is None:
             return np.ones(classes, np.float32)
-        counts = np.bincount(labels, minlength=classes)
+        counts = np.bincount(labels, minlength=classes) if labels.ndim == 1 else labels.sum(axis=0)
         return (len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
 

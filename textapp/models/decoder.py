@@ -15,17 +15,21 @@ import numpy as np
 
 from textapp.datasets import Split
 from textapp.errors import UserError
-from textapp.models.decoding import generate_ids, uniform_numbers
-from textapp.models.folder import require_file, write_description
+from textapp.models.cached_reader import CachedReader
+from textapp.models.decoding import generate_ids, read_ids, uniform_numbers
+from textapp.models.folder import require_file
+from textapp.models.generator import TOKENIZER_FOLDER, Generator
 from textapp.models.keras_file import COMPILE, in_float32, load_network, quantized, save_network
-from textapp.text.subwords import END_ID, Subwords
+from textapp.models.sampling import Sampling
+from textapp.models.starting import check_sizes
+from textapp.text.generator_tokens import TOKENS, Tokens, check_tokens
+from textapp.text.subwords import END_ID
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
 from textapp.training.precision import building_in, choose_precision
 from textapp.training.progress import Progress, Stopwatch
 from textapp.training.windows import Windows, pack, score_windows
 
-TOKENIZER_FOLDER = "tokenizer"
 GPT2_WIDTH = 768
 VALIDATION_TEXTS = 200  # enough to see where the validation loss goes
 ORDERS = 4  # of the training texts, one a pass, before the first comes again where only a budget limits training
@@ -38,17 +42,20 @@ COMPILED_STEPS = 2_000  # tokens one after the other that are written in the sec
 class TextGPT2(keras_hub.models.GPT2CausalLM):
     """`GPT2CausalLM` whose generation takes its settings as inputs, so that they change without compiling."""
 
+    label_tokens = 0  # the last ones of the vocabulary, which stand for labels and are never written
+
     def generate_step(self, inputs, stop_token_ids=None):
+        if "padding_mask" not in inputs:
+            return read_ids(self, inputs)
         return generate_ids(self, inputs, end_id=END_ID)
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
-class Decoder:
+class Decoder(Generator):
     """Prompts to texts. It sees texts as they are, never cleaned.
 
     Attributes:
         seed: for everything that is random while training.
-        vocabulary_size: the most subwords, V.
         context: the most tokens it looks back on, T.
         layers, heads, hidden_dim: of GPT-2.
         batch_size, learning_rate: of the training; Muon, warmed up and then brought to zero as a cosine.
@@ -59,6 +66,11 @@ class Decoder:
             `epochs` passes, None for as many as it allows; it takes the place of `training_tokens` and `checks`.
         precision: "auto", "float32" or "bfloat16", of the training; answers are float32.
         jit_compile: whether XLA compiles the training step: twice as fast on a CPU after some seconds.
+        label_names: each has a token, too, which stands before texts with that label.
+        unlabelled: the share of training texts before which it is left out, so that texts can be written and scored
+            without a label.
+        init_from: the folder of a pretrained decoder, see `textapp.models.starting`, of which the subwords and all
+            weights are taken over; None to start from random ones.
         quantization: None, or "int8" for weights of 8 bits; `quantized` sets it.
     """
 
@@ -68,7 +80,6 @@ class Decoder:
     quantizes: ClassVar[bool] = True
 
     seed: int = 0
-    vocabulary_size: int = 2_000
     context: int = 128
     layers: int = 2
     heads: int = 2
@@ -81,15 +92,16 @@ class Decoder:
     budget: float | None = None
     precision: str = "auto"
     jit_compile: bool = True
+    unlabelled: float = 0.5
+    init_from: str | None = None
     quantization: str | None = None
 
-    subwords: Subwords = dataclasses.field(init=False, repr=False)
     network: keras.Model = dataclasses.field(init=False, repr=False)
 
     def build(self) -> keras.Model:
         """Return the untrained network: {"token_ids", "padding_mask"} of shape (B, T) to logits (B, T, V)."""
         backbone = keras_hub.models.GPT2Backbone(
-            vocabulary_size=len(self.subwords),
+            vocabulary_size=len(self.subwords) + len(self.label_names),
             num_layers=self.layers,
             num_heads=self.heads,
             hidden_dim=self.hidden_dim,
@@ -105,6 +117,7 @@ class Decoder:
         positions = backbone.position_embedding.position_embeddings
         positions.assign(keras.ops.zeros(positions.shape))
         network = TextGPT2(backbone)
+        network.label_tokens = len(self.label_names)
         network.compile(jit_compile=COMPILE)
         return network
 
@@ -114,27 +127,30 @@ class Decoder:
         keras.utils.set_random_seed(self.seed)
         progress, stopwatch = progress or Progress(), Stopwatch()
         progress.start("learning subwords")
-        self.subwords = Subwords.train(train.texts, size=self.vocabulary_size)
+        documents = self.learn_tokens(train)
         timed = self.budget is not None
         epochs = (self.epochs or ORDERS) if timed else self.epochs
         checks = epochs if timed else self.checks
         windows = Windows(
-            pack(self.subwords.encode(train.texts), context=self.context, end_id=END_ID, seed=self.seed),
+            pack(self._with_labels(documents, train.labels), context=self.context, end_id=END_ID, seed=self.seed),
             batch_size=self.batch_size,
             training_tokens=sys.maxsize if timed else self.training_tokens,
             epochs=epochs,
             checks=checks,
             seed=self.seed,
+            vocabulary_size=len(self.subwords),
         )
         with building_in(self._precision):
             self.network = self.build()
+        if self.init_from is not None:
+            self._take_over(Path(self.init_from))
         trained = self._plain_network()
         rate = self.learning_rate
         if not timed:
             steps = checks * len(windows)
             warm_up = min(50, math.ceil(steps / 10))
             rate = keras.optimizers.schedules.CosineDecay(
-                0.0, steps - warm_up, warmup_target=rate, warmup_steps=warm_up
+                0.0, max(1, steps - warm_up), warmup_target=rate, warmup_steps=warm_up
             )
         trained.compile(
             optimizer=keras.optimizers.Muon(
@@ -164,6 +180,32 @@ class Decoder:
         self.network = in_float32(self)
         return history
 
+    def _known_tokens(self) -> Tokens | None:
+        if self.init_from is None:
+            return None
+        check_sizes(self, Path(self.init_from))
+        return TOKENS[check_tokens(self.tokens)].load(require_file(Path(self.init_from), TOKENIZER_FOLDER))
+
+    def _take_over(self, folder: Path) -> None:
+        """Give the network that was just built the weights of a pretrained one, which knows no labels."""
+        pretrained = load_network(self, folder).get_weights()
+        found = []
+        for old, new in zip(pretrained, self.network.get_weights(), strict=True):
+            if old.shape[1:] != new.shape[1:] or len(new) - len(old) not in (0, len(self.label_names)):
+                raise UserError(f"{folder} is damaged: its network has other shapes than its options say")
+            found.append(np.concatenate([old, new[len(old) :]]))
+        self.network.set_weights(found)
+
+    def _with_labels(self, documents: Sequence[np.ndarray], labels: np.ndarray) -> Sequence[np.ndarray]:
+        """Return the ids of each training text, some of them with their label's token before."""
+        if not self.label_names:
+            return documents
+        labelled = np.random.default_rng(self.seed).random(len(documents)) >= self.unlabelled
+        tokens = len(self.subwords) + labels.astype(np.int32)
+        return [
+            np.concatenate([tokens[row : row + 1], ids]) if labelled[row] else ids for row, ids in enumerate(documents)
+        ]
+
     @property
     def _precision(self) -> str:
         return choose_precision(self.precision, width=self.hidden_dim, compiled=self._compiled)
@@ -186,84 +228,104 @@ class Decoder:
     def _score_windows(self, texts: Sequence[str]):
         return score_windows(self.subwords.encode(texts), context=self.context, end_id=END_ID)
 
-    def bits_per_byte(self, texts: Sequence[str]) -> float:
-        """Return the information in the texts by this model, in bits per byte of UTF-8.
+    def token_log_probabilities(self, documents: Sequence[Sequence[int]]) -> np.ndarray:
+        """Return the logarithm of the probability of every token, float64 (tokens,), one text after the other.
 
         Every text is read from its start in windows of `context` tokens. A token is predicted from the tokens
         before it in its window, the first of a text from the end-of-text token.
         """
-        bits, size = 0.0, 0
-        for nats, text in zip(self.negative_log_likelihoods(texts), texts, strict=True):
-            bits += nats / math.log(2)
-            size += len(text.encode("utf-8", errors="replace"))
-        return bits / max(size, 1)
-
-    def negative_log_likelihoods(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the nats of each of N texts, float64 of shape (N,)."""
-        batches, network = self._score_windows(texts), self._plain_network()
-        totals = np.zeros(len(texts))
+        batches, network = score_windows(documents, context=self.context, end_id=END_ID), self._plain_network()
+        found = [np.zeros(0)]
         for index in range(len(batches)):
             inputs, targets, weights = batches[index]
-            logits = np.asarray(network.predict_on_batch(inputs), np.float32)  # (B, T, V)
+            logits = np.asarray(network.predict_on_batch(inputs), np.float32)[..., : len(self.subwords)]  # (B, T, V)
             logits -= logits.max(axis=-1, keepdims=True)
             chosen = np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
-            nats = (np.log(np.exp(logits).sum(axis=-1)) - chosen) * weights
-            np.add.at(totals, batches.document_of[index], nats.sum(axis=-1, dtype=np.float64))
-        return totals
+            found.append((chosen - np.log(np.exp(logits).sum(axis=-1)))[weights > 0].astype(np.float64))
+        return np.concatenate(found)
 
-    def generate(
-        self,
-        prompts: Sequence[str],
-        *,
-        max_new_tokens: int = 60,
-        temperature: float = 0.8,
-        top_k: int = 0,
-        top_p: float = 0.95,
-        seed: int = 0,
-        compiled: bool | None = None,
-    ) -> list[str]:
-        """Continue prompts.
+    def next_logits(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        """Return the logits of the token after each of B rows, float32 of shape (B, V); of a long one its end is read.
 
         Args:
-            prompts: N texts; of one that is too long the last tokens are read. May be empty texts.
-            max_new_tokens: the most tokens to add; fewer where the model ends the text.
-            temperature: 0 always takes the most probable token; above 1 gets wild.
-            top_k: choose among this many most probable tokens; 0 for all.
-            top_p: choose among the fewest tokens that have this probability together.
-            seed: the same seed gives the same texts.
-            compiled: whether XLA compiles the loop over the tokens, which takes seconds and then makes it some times
-                faster; None to let the number of tokens decide. JAX always compiles.
+            rows: the ids of texts so far, `END_ID` before the first of a text; at least one id a row.
+        """
+        lengths = np.array([min(len(row), self.context) for row in rows])
+        token_ids = np.zeros((len(rows), self.context), np.int32)
+        for number, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+            token_ids[number, :length] = row[len(row) - length :]
+        read = self._generate_function(compiled=COMPILE)
+        logits, _, _ = read({"token_ids": token_ids, "last": (lengths - 1).astype(np.int32)}, stop_token_ids=None)
+        return keras.ops.convert_to_numpy(logits)
 
-        Returns:
-            N texts, each beginning with its prompt.
+    def reader(self) -> CachedReader:
+        """Return what reads rows of tokens and keeps the keys and values of those before."""
+        return CachedReader(self._generate_function(compiled=COMPILE), self.context)
+
+    def start_ids(self, label: str | None) -> list[int]:
+        """Return the tokens before a text.
 
         Raises:
-            UserError: a setting is out of range.
+            UserError: the model knows no such label.
         """
-        check_settings(self.context, max_new_tokens, temperature, top_k, top_p, seed)
-        room = self.context - max_new_tokens
-        # The end of text before it stands as its start: it is what the model saw before every text.
-        encoded = [[END_ID, *ids][-room:] for ids in self.subwords.encode(prompts)]
+        number = self._label_number(label)
+        return [END_ID] if number is None else [END_ID, len(self.subwords) + number]
+
+    def generate(
+        self, prompts: Sequence[str], *, label: str | None = None, compiled: bool | None = None, **settings
+    ) -> list[str]:
+        """Continue prompts; as `Generator.generate`, in one loop in a graph where that can do what is wanted.
+
+        Args:
+            prompts, label, settings: as for `Generator.generate`.
+            compiled: whether XLA compiles the loop over the tokens, which takes seconds and then makes it some times
+                faster; None to let the number of tokens decide. JAX always compiles.
+        """
+        sampling = Sampling(**settings)
+        if not sampling.in_one_loop:
+            return super().generate(prompts, label=label, **settings)
+        encoded, bias = self._prompt_ids(prompts, sampling, label), self.bias(label, sampling)
+        prompts = [prompt for prompt in prompts for _ in range(sampling.samples)]
+        encoded = [ids for ids in encoded for _ in range(sampling.samples)]
+        max_new_tokens = sampling.max_new_tokens
         if compiled is None:
             compiled = -(-len(prompts) // PROMPTS) * max_new_tokens >= COMPILED_STEPS
         generate = self._generate_function(compiled=compiled or COMPILE)
-        settings = {"temperature": np.float32(temperature), "top_k": np.int32(top_k), "top_p": np.float32(top_p)}
         texts = []
         for first in range(0, len(prompts), PROMPTS):
             given = encoded[first : first + PROMPTS]
             # Few shapes, so that little is traced or compiled: a power of two of rows, the last ones repeated.
             rows = 1 << (len(given) - 1).bit_length()
-            lengths = np.array([len(ids) for ids in given] + [len(given[-1])] * (rows - len(given)))
+            padded = given + [given[-1]] * (rows - len(given))
+            lengths = np.array([len(ids) for ids in padded])
             padding_mask = np.arange(self.context) < lengths[:, None]
             token_ids = np.full(padding_mask.shape, END_ID, np.int32)
-            token_ids[padding_mask] = np.concatenate(given + [given[-1]] * (rows - len(given)))
-            uniform = uniform_numbers(seed, first + rows, self.context)[first:]
-            inputs = {"token_ids": token_ids, "padding_mask": padding_mask, "uniform": uniform, **settings}
-            inputs["until"] = np.int32(lengths.max() + max_new_tokens)
+            token_ids[padding_mask] = np.concatenate(padded)
+            inputs = {
+                "token_ids": token_ids,
+                "padding_mask": padding_mask,
+                "uniform": uniform_numbers(sampling.seed, rows, self.context, first=first),
+                "until": np.int32(lengths.max() + max_new_tokens),
+                **self._settings(sampling, padded),
+                **({} if bias is None else {"bias": bias}),
+            }
             written = keras.ops.convert_to_numpy(generate(inputs, stop_token_ids=None))
             for ids, start in zip(written[: len(given)], lengths, strict=False):
                 texts.append(prompts[len(texts)] + self.subwords.decode(ids[start : start + max_new_tokens]))
         return texts
+
+    def _settings(self, sampling: Sampling, rows: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
+        """Return what `generate_ids` takes beside prompts; more than the plain settings only where they are wanted."""
+        settings = {"temperature": np.float32(sampling.temperature), "top_p": np.float32(sampling.top_p)}
+        settings["top_k"] = np.int32(sampling.top_k)
+        if not sampling.adjusts:
+            return settings
+        seen = np.zeros((len(rows), len(self.subwords)), bool)
+        for row, ids in zip(seen, rows, strict=True):
+            row[[token for token in ids if token < len(self.subwords)]] = True
+        end_from = np.array([len(ids) + sampling.min_new_tokens for ids in rows], np.int32)
+        penalties = {name: np.float32(getattr(sampling, name)) for name in ("min_p", "repetition_penalty")}
+        return settings | penalties | {"seen": seen, "end_from": end_from}
 
     def _generate_function(self, *, compiled: bool):
         if self.network.jit_compile != compiled:
@@ -279,31 +341,9 @@ class Decoder:
         """Return a copy with smaller weights; see `textapp.models.keras_file.quantized`."""
         return quantized(self, quantization)
 
-    def save(self, folder: Path) -> None:
-        """Write everything that `textapp.load` needs into a folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.subwords.save(folder / TOKENIZER_FOLDER)
+    def _save(self, folder: Path) -> None:
         save_network(self, folder)
-        write_description(folder, self)
 
-    @classmethod
-    def load(cls, folder: Path, options: dict) -> Self:
-        """Return the model that `save` wrote; `textapp.load` finds the class and the options."""
-        model = cls(**options)
-        model.subwords = Subwords.load(require_file(folder, TOKENIZER_FOLDER))
-        model.network = load_network(model, folder)
-        return model
-
-
-def check_settings(context: int, max_new_tokens: int, temperature: float, top_k: int, top_p: float, seed: int) -> None:
-    """Raise UserError for generation settings that are out of range."""
-    if not 1 <= max_new_tokens < context:
-        raise UserError(f"max-new-tokens is {max_new_tokens}; this model takes 1 to {context - 1}")
-    if not (0 <= temperature < math.inf):
-        raise UserError(f"temperature is {temperature}; it must be 0 or more")
-    if top_k < 0:
-        raise UserError(f"top-k is {top_k}; it must be 0 (for all tokens) or more")
-    if not 0 < top_p <= 1:
-        raise UserError(f"top-p is {top_p}; it must be above 0 and at most 1")
-    if not 0 <= seed < 2**31:
-        raise UserError(f"the seed is {seed}; it must be from 0 to {2**31 - 1}")
+    def _load(self, folder: Path) -> None:
+        self.network = load_network(self, folder)
+        self.network.label_tokens = len(self.label_names)

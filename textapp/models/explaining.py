@@ -13,17 +13,21 @@ import numpy as np
 import scipy.sparse
 
 from textapp.models.classifier import Classifier
+from textapp.models.ensemble import Ensemble
 from textapp.models.linear import NgramClassifier
 from textapp.models.network import NetworkClassifier
+from textapp.models.pretrained import MiniLM
+from textapp.text.pretrained_tokens import mend
 from textapp.training.batches import shorten
 
 Words = list[tuple[str, float]]
 
 MOST_WINDOWS = 100
+FEW_WINDOWS = 25
 _SMALLEST_PROBABILITY = 1e-7  # float32 goes no nearer to 1 than this, so neither to 0
 _LEFT_OUT = (
     "Each word is left out in turn; it weighs as much as the {score} of the class, less the mean of the others, falls. "
-    f"In a text of more than {MOST_WINDOWS} words neighbours are left out together and share the weight."
+    "In a text of more than {windows} words neighbours are left out together and share the weight."
 )
 
 
@@ -48,7 +52,7 @@ def explain(model: Classifier, texts: Sequence[str], classes: Sequence[int]) -> 
 @functools.singledispatch
 def method(model: Classifier) -> str:
     """Return the sentences that say how `explain` weighs words for a model."""
-    return _LEFT_OUT.format(score="log-probability")
+    return _LEFT_OUT.format(score="log-probability", windows=MOST_WINDOWS)
 
 
 @explain.register
@@ -83,10 +87,38 @@ def _(model: NetworkClassifier, texts: Sequence[str], classes: Sequence[int]) ->
     return explained
 
 
+@explain.register
+def _(model: MiniLM, texts: Sequence[str], classes: Sequence[int]) -> list[Words]:
+    def scores_of(token_lists: list) -> np.ndarray:
+        return model.predict_logits([" ".join(words) for words in token_lists])
+
+    # Words of the text itself, fewer windows: each one costs as much as an answer of this larger network.
+    return _leave_out([mend(text).split() for text in texts], classes, scores_of, most_windows=FEW_WINDOWS)
+
+
+@method.register
+def _(model: MiniLM) -> str:
+    return _LEFT_OUT.format(score="logit", windows=FEW_WINDOWS)
+
+
+@explain.register
+def _(model: Ensemble, texts: Sequence[str], classes: Sequence[int]) -> list[Words]:
+    scores_of = functools.partial(_log_probabilities, model)
+    if model.cleans:
+        return _leave_out(model.cleaning(texts), classes, scores_of)
+    # A member reads the text as it is.
+    return _leave_out([mend(text).split() for text in texts], classes, scores_of, most_windows=FEW_WINDOWS)
+
+
+@method.register
+def _(model: Ensemble) -> str:
+    return _LEFT_OUT.format(score="log-probability", windows=MOST_WINDOWS if model.cleans else FEW_WINDOWS)
+
+
 @method.register
 def _(model: NetworkClassifier) -> str:
     unread = f"Words beyond the {model.sequence_length} that the network reads weigh 0."
-    return f"{_LEFT_OUT.format(score='logit')} {unread}"
+    return f"{_LEFT_OUT.format(score='logit', windows=MOST_WINDOWS)} {unread}"
 
 
 def _share_out(
@@ -111,7 +143,11 @@ def _share_out(
 
 
 def _leave_out(
-    token_lists: Sequence[Sequence[str]], classes: Sequence[int], scores_of: Callable[[list], np.ndarray]
+    token_lists: Sequence[Sequence[str]],
+    classes: Sequence[int],
+    scores_of: Callable[[list], np.ndarray],
+    *,
+    most_windows: int = MOST_WINDOWS,
 ) -> list[Words]:
     """Return the weights by asking again without each word in turn.
 
@@ -119,10 +155,11 @@ def _leave_out(
         token_lists: the tokens of N texts.
         classes: N classes.
         scores_of: token lists to logits or log-probabilities, (texts, C).
+        most_windows: more words than this are left out with their neighbours.
     """
     variants, windows = [], []
     for tokens in token_lists:
-        width = math.ceil(len(tokens) / MOST_WINDOWS)
+        width = math.ceil(len(tokens) / most_windows)
         windows.append([(start, min(start + width, len(tokens))) for start in range(0, len(tokens), width or 1)])
         variants.append(tokens)
         variants += [[*tokens[:start], *tokens[end:]] for start, end in windows[-1]]

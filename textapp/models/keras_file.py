@@ -38,19 +38,23 @@ def save_network(model: Model, folder: Path) -> None:
     np.savez_compressed(folder / QUANTIZED_FILE, **{f"{number:04}": array for number, array in enumerate(weights)})
 
 
-def load_network(model: Model, folder: Path) -> keras.Model:
+def load_network(model: Model, folder: Path, *, rebuild: bool = False) -> keras.Model:
     """Read what `save_network` wrote, on either backend.
 
     Args:
         model: has everything that `build` needs.
         folder: the model's.
+        rebuild: whether to build the network and read its weights only, where Keras cannot read its layers.
 
     Raises:
         UserError: the file is missing or damaged.
     """
     path = require_file(folder, NETWORK_FILE if model.quantization is None else QUANTIZED_FILE)
     try:
-        if model.quantization is None:
+        if model.quantization is None and rebuild:
+            network = model.build()
+            network.load_weights(path)
+        elif model.quantization is None:
             network = keras.saving.load_model(path, compile=False, safe_mode=True)
         else:
             network = model.build()

@@ -1,4 +1,4 @@
-"""What the networks share: vocabulary, batches, training, files."""
+"""What the networks that classify share: batches, training, files; and the vocabulary of those trained from scratch."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from textapp.errors import UserError
 from textapp.models.classifier import Classifier, softmax
 from textapp.models.folder import require_file
 from textapp.models.keras_file import COMPILE, in_float32, load_network, quantized, save_network
+from textapp.models.layers import BigramBag
+from textapp.text.ragged import Ragged
 from textapp.text.vocabulary import Vocabulary
 from textapp.training.batches import Batches
 from textapp.training.budget import Budget
@@ -27,31 +29,23 @@ VOCABULARY_FILE = "vocabulary.txt"
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
-class NetworkClassifier(Classifier):
-    """A Keras network from token ids to logits. Subclasses say what it is made of.
+class KerasClassifier(Classifier):
+    """A Keras network from token ids to logits. Subclasses say which ids a text has and what the network is made of.
 
     Attributes:
-        vocabulary_size: the most ids, V.
         sequence_length: longer texts keep their first and their last half of this.
-        embedding_dim: numbers per token, D.
-        token_dropout: share of the embedding's channels left out while training.
-        dropout: the same for the pooled text.
+        dropout: share of the pooled text's numbers left out while training.
         label_smoothing: share of the target that goes to all classes, against too much certainty.
-        batch_size, learning_rate, epochs, patience: of the training; Adam, its rate brought to zero as a cosine
-            over the epochs, stopped early by validation accuracy. None, with a budget, for as many epochs as it
-            allows: rounds of the class's own number, twice it, and so on.
+        batch_size, learning_rate, epochs, patience: of the training; its rate brought to zero as a cosine over the
+            epochs, stopped early by validation accuracy. None, with a budget, for as many epochs as it allows.
         precision: "auto", "float32" or "bfloat16", of the training; answers are float32.
-        budget: how many seconds to train once the texts are cleaned, the rate reaching zero when they are over; None
-            for no limit.
+        budget: how many seconds to train, the rate reaching zero when they are over; None for no limit.
         quantization: None, or "int8" for weights of 8 bits; `quantized` sets it.
     """
 
     kind: ClassVar[str] = "network"
 
-    vocabulary_size: int = 20_000
     sequence_length: int = 256
-    embedding_dim: int = 64
-    token_dropout: float = 0.5
     dropout: float = 0.5
     label_smoothing: float = 0.1
     batch_size: int = 64
@@ -62,58 +56,65 @@ class NetworkClassifier(Classifier):
     budget: float | None = None
     quantization: str | None = None
 
-    # What training sets.
-    vocabulary: Vocabulary = dataclasses.field(init=False, repr=False)
-    network: keras.Model = dataclasses.field(init=False, repr=False)
+    network: keras.Model = dataclasses.field(init=False, repr=False)  # training sets it
 
     @abc.abstractmethod
-    def features(self, token_ids: keras.KerasTensor, padding_mask: keras.KerasTensor) -> keras.KerasTensor:
-        """Return what the last layer sees, (B, features), for inputs of shape (B, T)."""
-
     def build(self) -> keras.Model:
         """Return the untrained network: {"token_ids", "padding_mask"} of shape (B, T) to logits (B, C)."""
-        token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-        padding_mask = keras.Input((None,), dtype="bool", name="padding_mask")
-        pooled = keras.layers.Dropout(self.dropout, name="pooled_dropout")(self.features(token_ids, padding_mask))
-        logits = keras.layers.Dense(len(self.label_names), dtype="float32", name="logits")(pooled)
-        return keras.Model({"token_ids": token_ids, "padding_mask": padding_mask}, logits, name=self.name)
 
-    def fit(self, train: Split, validation: Split, *, progress: Progress | None = None) -> list[dict[str, float]]:
-        keras.utils.clear_session()  # layer names and memory of the model before
-        keras.utils.set_random_seed(self.seed)
-        tokens, validation_tokens = self.cleaning(train.texts), self.cleaning(validation.texts)
-        stopwatch = Stopwatch()
-        self.vocabulary = Vocabulary.build(tokens, size=self.vocabulary_size)
-        with building_in(self._precision):
-            self.network = self.build()
-        weights = self.class_weights(train.labels)
-        train_batches = self._batches(tokens, train.labels, weights, seed=self.seed)
-        rate = self.learning_rate
-        if self.budget is None:
-            rate = keras.optimizers.schedules.CosineDecay(rate, self.epochs * len(train_batches))
-        self.network.compile(
-            optimizer=keras.optimizers.Adam(rate, global_clipnorm=1.0),
+    @abc.abstractmethod
+    def encode(self, texts: Sequence[str]) -> Ragged:
+        """Return the ids of N texts."""
+
+    def _train(
+        self,
+        network: keras.Model,
+        batches: keras.utils.PyDataset,
+        validation_batches: keras.utils.PyDataset,
+        *,
+        progress: Progress | None,
+        stopwatch: Stopwatch,
+    ) -> list[dict[str, float]]:
+        """Train the network that was built, or a part of it; afterwards the whole of it computes in float32."""
+        network.compile(
+            optimizer=self._optimizer(len(batches)),
             loss=self._loss,
-            weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            weighted_metrics=[keras.metrics.MeanMetricWrapper(self._right, name="accuracy")],
             jit_compile=COMPILE,
         )
         history = fit(
-            self.network,
-            train_batches,
-            self._batches(validation_tokens, validation.labels, weights),
+            network,
+            batches,
+            validation_batches,
             monitor="val_accuracy",
             epochs=self.epochs,
             patience=self.patience,
             progress=progress or Progress(),
-            budget=None if self.budget is None else self._budget(len(train_batches)),
+            budget=None if self.budget is None else self._budget(len(batches)),
             stopwatch=stopwatch,
         )
-        self.network = in_float32(self)
+        self.network = self._finished()
         return history
+
+    def _finished(self) -> keras.Model:
+        """Return the trained network as it answers."""
+        return in_float32(self)
+
+    def _optimizer(self, steps: int) -> keras.optimizers.Optimizer:
+        """Return the optimizer where an epoch has so many steps; with a budget its rate is a number."""
+        rate = self.learning_rate
+        if self.budget is None:
+            rate = keras.optimizers.schedules.CosineDecay(rate, self.epochs * steps)
+        return keras.optimizers.Adam(rate, global_clipnorm=1.0)
+
+    @property
+    @abc.abstractmethod
+    def width(self) -> int:
+        """The width of the hidden layers, D."""
 
     @property
     def _precision(self) -> str:
-        return choose_precision(self.precision, width=self.embedding_dim, compiled=COMPILE)
+        return choose_precision(self.precision, width=self.width, compiled=COMPILE)
 
     @property
     def computation(self) -> str:
@@ -126,42 +127,58 @@ class NetworkClassifier(Classifier):
         return Budget(seconds=self.budget, learning_rate=self.learning_rate, first_round=first_round)
 
     def _loss(self, labels, logits):
-        """Return the cross-entropy of each text, (B,), for labels of shape (B,) or (B, 1)."""
+        """Return the cross-entropy of each text, (B,), for labels of shape (B,) or (B, 1), or a teacher's, (B, C)."""
+        if self._is_taught(labels):
+            return keras.losses.categorical_crossentropy(labels, logits, from_logits=True)
         targets = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), len(self.label_names))
         return keras.losses.categorical_crossentropy(
             targets, logits, from_logits=True, label_smoothing=self.label_smoothing
         )
 
+    def _right(self, labels, logits):
+        """Return 1 where the most probable class is the label's and else 0, (B,), for labels as `_loss` takes them."""
+        classes = keras.ops.argmax(labels, axis=1) if self._is_taught(labels) else keras.ops.reshape(labels, (-1,))
+        right = keras.ops.equal(keras.ops.cast(classes, "int32"), keras.ops.argmax(logits, axis=1))
+        return keras.ops.cast(right, "float32")
+
+    def _is_taught(self, labels) -> bool:
+        """Return whether labels are probabilities; one class alone is never trained."""
+        return len(labels.shape) == 2 and labels.shape[1] == len(self.label_names)
+
     def _batches(
         self,
-        tokens: Sequence[Sequence[str]],
+        rows: Ragged,
         labels: np.ndarray | None = None,
         class_weights: np.ndarray | None = None,
         *,
         seed: int | None = None,
     ) -> Batches:
         return Batches(
-            self.vocabulary.encode(tokens),
+            rows,
             labels,
-            None if labels is None else class_weights[labels],
-            batch_size=self.batch_size,
+            None if labels is None else _text_weights(labels, class_weights),
+            batch_size=self._rows_at_once,
             sequence_length=self.sequence_length,
             seed=seed,
         )
 
+    @property
+    def _rows_at_once(self) -> int:
+        """The most texts that go through the network together."""
+        return self.batch_size
+
     def batches(self, texts: Sequence[str]) -> Batches:
         """Return what the network reads of N texts, in batches of about equal length."""
-        return self._batches(self.cleaning(texts))
+        return self._batches(self.encode(texts))
 
     def predict_logits(self, texts: Sequence[str]) -> np.ndarray:
         """Return the logits of N texts, float32 of shape (N, C)."""
-        return self.token_logits(self.cleaning(texts))
+        return self._logits(self.encode(texts))
 
-    def token_logits(self, tokens: Sequence[Sequence[str]]) -> np.ndarray:
-        """Return the logits of N texts that are cleaned already, float32 of shape (N, C)."""
-        if len(tokens) == 0:
+    def _logits(self, rows: Ragged) -> np.ndarray:
+        if len(rows) == 0:
             return np.zeros((0, len(self.label_names)), np.float32)
-        batches = self._batches(tokens)
+        batches = self._batches(rows)
         return batches.put_back([self.network.predict_on_batch(batches[index][0]) for index in range(len(batches))])
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
@@ -174,6 +191,79 @@ class NetworkClassifier(Classifier):
     def quantized(self, quantization: str) -> Self:
         return quantized(self, quantization)
 
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class NetworkClassifier(KerasClassifier):
+    """A network that is trained from scratch on cleaned tokens. Subclasses say what it is made of.
+
+    Adam; with a budget and `epochs` None there are rounds of the class's own number of epochs, twice it, and so on.
+
+    Attributes:
+        vocabulary_size: the most ids, V.
+        embedding_dim: numbers per token, D.
+        token_dropout: share of the embedding's channels left out while training.
+        bigrams: how many hashes of pairs of tokens have a vector, summed up beside the features; 0 for none.
+        bigram_width: of each.
+    """
+
+    takes_teacher: ClassVar[bool] = True
+
+    vocabulary_size: int = 20_000
+    embedding_dim: int = 64
+    token_dropout: float = 0.5
+    bigrams: int = 262_144
+    bigram_width: int = 4
+
+    vocabulary: Vocabulary = dataclasses.field(init=False, repr=False)  # training sets it
+
+    @abc.abstractmethod
+    def features(self, token_ids: keras.KerasTensor, padding_mask: keras.KerasTensor) -> keras.KerasTensor:
+        """Return what the last layer sees, (B, features), for inputs of shape (B, T)."""
+
+    def build(self) -> keras.Model:
+        token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+        padding_mask = keras.Input((None,), dtype="bool", name="padding_mask")
+        pooled = self.features(token_ids, padding_mask)
+        if self.bigrams:
+            bigrams = BigramBag(self.bigrams, self.bigram_width, name="bigrams")(token_ids, padding_mask)
+            pooled = keras.layers.Concatenate(name="with_bigrams")([pooled, bigrams])
+        pooled = keras.layers.Dropout(self.dropout, name="pooled_dropout")(pooled)
+        logits = keras.layers.Dense(len(self.label_names), dtype="float32", name="logits")(pooled)
+        return keras.Model({"token_ids": token_ids, "padding_mask": padding_mask}, logits, name=self.name)
+
+    def fit(self, train: Split, validation: Split, *, progress: Progress | None = None) -> list[dict[str, float]]:
+        keras.utils.clear_session()  # layer names and memory of the model before
+        keras.utils.set_random_seed(self.seed)
+        tokens, validation_tokens = self.cleaning(train.texts), self.cleaning(validation.texts)
+        stopwatch = Stopwatch()  # a budget begins here
+        self.vocabulary = self._make_vocabulary(tokens)
+        with building_in(self._precision):
+            self.network = self.build()
+        self._start()
+        weights = self.class_weights(train.labels)
+        batches = self._batches(self.vocabulary.encode(tokens), train.labels, weights, seed=self.seed)
+        validation_rows = self.vocabulary.encode(validation_tokens)
+        validation_batches = self._batches(validation_rows, validation.labels, weights)
+        return self._train(self.network, batches, validation_batches, progress=progress, stopwatch=stopwatch)
+
+    def _make_vocabulary(self, tokens: Sequence[Sequence[str]]) -> Vocabulary:
+        """Return the vocabulary for the training texts' tokens."""
+        return Vocabulary.build(tokens, size=self.vocabulary_size)
+
+    def _start(self) -> None:
+        """Give the network that was just built other weights than random ones, where there are any."""
+
+    @property
+    def width(self) -> int:
+        return self.embedding_dim
+
+    def encode(self, texts: Sequence[str]) -> Ragged:
+        return self.vocabulary.encode(self.cleaning(texts))
+
+    def token_logits(self, tokens: Sequence[Sequence[str]]) -> np.ndarray:
+        """Return the logits of N texts that are cleaned already, float32 of shape (N, C)."""
+        return self._logits(self.vocabulary.encode(tokens))
+
     def _save(self, folder: Path) -> None:
         self.vocabulary.save(folder / VOCABULARY_FILE)
         save_network(self, folder)
@@ -184,3 +274,8 @@ class NetworkClassifier(Classifier):
         embedded = self.network.weights[0].shape[0]  # the embedding is the first layer that has any
         if len(self.vocabulary) != embedded:
             raise UserError(f"{folder} is damaged: {len(self.vocabulary)} tokens for {embedded} embeddings")
+
+
+def _text_weights(labels: np.ndarray, class_weights: np.ndarray) -> np.ndarray:
+    """Return how much each of N texts counts, float32 of shape (N,), by its class or its probabilities."""
+    return class_weights[labels] if labels.ndim == 1 else labels @ class_weights

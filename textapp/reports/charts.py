@@ -71,7 +71,8 @@ def lines(
         x, y: what the axes show.
         options: `percent`, "x", "y" or "xy", the axes whose numbers are shares; `smooth`, whether the points are too
             many to mark each; `light`, keys of lines that are drawn thin and dashed; `ticks` of x; `log`, whether x,
-            above 0, is drawn by its logarithm; `bounds`, places of x that get an upright line; `size`.
+            above 0, is drawn by its logarithm; `bounds`, places of x that get an upright line; `spans`, {key:
+            (place, low, high) of each upright stroke, such as an interval}; `size`.
     """
     percent, light, bounds = options.get("percent", ""), options.get("light", ()), options.get("bounds", ())
 
@@ -81,6 +82,9 @@ def lines(
             every = max(1, len(points) // 6) if options.get("smooth") else None
             axes.plot(*_columns(points), color=colour(series), marker=series.marker, markevery=every, **thin)
         axes.set(title=y, xlabel=x)
+        for key, spans in options.get("spans", {}).items():
+            for place, low, high in spans:
+                axes.plot([place, place], [low, high], color=colour(curves[key][0]), linewidth=1, alpha=0.5)
         for bound in bounds:
             axes.axvline(bound, color=SOFT, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
         if options.get("ticks"):

@@ -12,10 +12,16 @@ from textapp.reports.tables import (
     budgets,
     classifier_table,
     confusion_tables,
+    control_table,
+    distillation_table,
+    few_labels_table,
+    generation_table,
+    generator_pair_table,
     generator_table,
     pair_table,
     seconds_table,
     worst_slice_table,
+    writing_speed_table,
 )
 from textapp.reports.visible import visible
 
@@ -46,8 +52,20 @@ def to_markdown(report: dict) -> str:
     if report["generators"]:
         found = generator_table(report)
         lines = [table(found), sentences.BITS_PER_BYTE, bullets(sentences.notes(report["generators"]))]
+        if (pairs := generator_pair_table(report)).rows:
+            lines += [f"### {pairs.title}", escape(sentences.GENERATORS_COMPARED), table(pairs)]
         parts.append(section(found.title, *lines, *map(_samples, report["generators"])))
+    parts += _generation(report) if report["generation"] else []
     return "\n\n".join(parts) + "\n"
+
+
+def _generation(report: dict) -> list[str]:
+    """Returns the section about what generators write."""
+    found, measured = report["generation"], generation_table(report)
+    lines = [escape(sentences.generation(found)), table(measured), escape(sentences.GENERATION)]
+    if found["control"]:
+        lines += [escape(sentences.control(found)), table(control_table(report))]
+    return [section(measured.title, *lines, table(writing_speed_table(report)))]
 
 
 def _classifiers(report: dict) -> list[str]:
@@ -66,6 +84,12 @@ def _classifiers(report: dict) -> list[str]:
     if timed.rows:
         said = (sentences.budget(budgets(report)), sentences.AGAINST_SECONDS)
         parts.append(section(timed.title, *map(escape, filter(None, said)), table(timed)))
+    if report["distillation"]:
+        taught = distillation_table(report)
+        parts.append(section(taught.title, escape(sentences.distillation(report["distillation"])), table(taught)))
+    if report["few_labels"]:
+        fewer = few_labels_table(report)
+        parts.append(section(fewer.title, escape(sentences.FEW_LABELS), table(fewer)))
     matrices = [f"### {escape(matrix.title)}\n\n{table(matrix)}" for matrix in confusion_tables(report)]
     return [*parts, section("Confusion matrices", "Rows are true classes.", *matrices)]
 

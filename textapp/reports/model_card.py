@@ -16,6 +16,7 @@ KIND_WORDS = {
     "dummy": "a dummy that answers the same to every text, there to be beaten",
     "linear": "a linear classifier of words",
     "network": "a neural network classifier",
+    "ensemble": "the weighted mean of the probabilities of several classifiers",
 }
 
 

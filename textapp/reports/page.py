@@ -13,8 +13,11 @@ from markupsafe import Markup
 from textapp.reports import (
     section_behaviour,
     section_costs,
+    section_distillation,
     section_errors,
     section_facts,
+    section_generation,
+    section_labels,
     section_probabilities,
     section_results,
     section_seconds,
@@ -84,7 +87,10 @@ SECTIONS = (
     ),
     Section("cost", "Cost", section_costs.cost, ""),
     Section("ablation", "Ablation", section_costs.ablation, "Ablation: no part was taken away to see its worth."),
+    Section("distillation", "Distillation", section_distillation.distillation, ""),
+    Section("labels", "Labelled texts", section_labels.against_labels, ""),
     Section("generators", "Generators", section_facts.generators, "Generators: none was trained."),
+    Section("generation", "What generators write", section_generation.generation, ""),
     Section("exports", "SavedModels", section_facts.exports, "SavedModels: none was exported and asked."),
     Section("reproduce", "Reproduce", section_facts.reproduce, ""),
 )

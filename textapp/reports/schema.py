@@ -10,7 +10,7 @@ import numpy as np
 
 SCHEMA_VERSION = 2
 # The order of the rows: what is to be beaten stands first.
-KINDS = ("dummy", "linear", "network")
+KINDS = ("dummy", "linear", "network", "ensemble")
 RUN_KEYS = ("command", "seed", "versions", "device", "dataset")
 CLASSIFIER_KEYS = ("name", "kind", "metrics", "cost")
 METRIC_KEYS = ("accuracy", "macro_f1", "log_loss", "confusion_matrix", "per_class", "n")
@@ -46,6 +46,7 @@ DATASET_DEFAULTS = {
     "lengths": None,
     "duplicates_dropped": None,
     "near_duplicates": None,
+    "scrubbed": None,
 }
 ROW_DEFAULTS = {"exported": True, "notes": [], "history": [], "export": None}
 CLASSIFIER_DEFAULTS = ROW_DEFAULTS | {
@@ -57,6 +58,7 @@ CLASSIFIER_DEFAULTS = ROW_DEFAULTS | {
     "robustness": [],
     "seeds": None,
     "validation_accuracy": None,
+    "weights": None,
 }
 COST_DEFAULTS = {
     "budget_seconds": None,
@@ -66,13 +68,22 @@ COST_DEFAULTS = {
     "latency": [],
     "texts_per_second": None,
 }
-GENERATOR_DEFAULTS = ROW_DEFAULTS | {"bigram_bits_per_byte": None, "bigram_name": "bigram"}
+# Older runs have a bigram model as a number of each generator.
+GENERATOR_DEFAULTS = ROW_DEFAULTS | {
+    "bits_per_byte_interval": None,
+    "bigram_bits_per_byte": None,
+    "bigram_name": "bigram",
+}
 PART_DEFAULTS = {
     "comparisons": None,
     "disagreements": [],
     "label_errors": [],
     "explanations": None,
     "ablation": None,
+    "distillation": None,
+    "generator_comparisons": [],
+    "few_labels": None,
+    "generation": None,
 }
 
 

@@ -19,6 +19,7 @@ from textapp.reports.blocks import (
 from textapp.reports.section_costs import best_epoch, history_grid, loss_chart
 from textapp.reports.section_errors import shown
 from textapp.reports.section_results import NBSP, Looks, model_cell
+from textapp.reports.tables import generator_pair_table
 
 
 def data(report: dict, looks: Looks) -> list:
@@ -107,11 +108,17 @@ def generators(report: dict, looks: Looks) -> list:
             bits = figures.score(row["bigram_bits_per_byte"])
             cells.append((row["bigram_name"], bits, tested, *3 * (figures.MISSING,)))
         spent = (figures.measure(costs["training_seconds"]), figures.quantity(costs["parameters"]))
-        numbers = (figures.score(row["bits_per_byte"]), tested, *spent, figures.size(costs["bytes_on_disk"]))
+        bounds = row["bits_per_byte_interval"]
+        small = f"{figures.score(bounds[0])}–{figures.score(bounds[1])}" if bounds else ""
+        bits = Cell(figures.score(row["bits_per_byte"]), small)
+        numbers = (bits, tested, *spent, figures.size(costs["bytes_on_disk"]))
         cells.append((model_cell(row["name"], looks), *numbers))
     notes = tuple(sentences.notes(rows))
     blocks = [Paragraph(sentences.BITS_PER_BYTE, soft=True), Grid(headers, tuple(cells))]
     blocks += [Bullets(notes)] if notes else []
+    if (pairs := generator_pair_table(report)).rows:
+        said = Paragraph(sentences.GENERATORS_COMPARED, soft=True)
+        blocks.append(Details(pairs.title, (said, Grid(pairs.headers, pairs.rows))))
     with_history = [row for row in rows if row["history"]]
     if with_history:
         drawn = [

@@ -11,10 +11,19 @@ HOW_MEASURED = (
     "ms per text: one text at a time. Texts per s: in batches of 64. Both are medians after warm-up."
 )
 BITS_PER_BYTE = "Bits per byte of the test texts: lower is better."
+GENERATORS_COMPARED = (
+    "Differences in bits per byte on the same test texts, with the interval and the p-value of a paired bootstrap over "
+    "the texts, Holm-corrected."
+)
 WARM_UP = (
     "Times are those of a warm model: the first call at each length is made once before and not counted. p50, p95 and "
     "p99: half of the calls, 95 % and 99 % took at most so long. Cold start: importing, loading the SavedModel and the "
     "first answer, in a new process."
+)
+FEW_LABELS = (
+    "Accuracy on the test texts [95 % interval over these] of each classifier trained once on so many labelled texts, "
+    "the same for all, in the classes' proportions; the validation texts stay all of them, and the last column is all "
+    "training texts. Networks see few texts several times an epoch."
 )
 AGAINST_SECONDS = (
     "The best accuracy on the validation texts so far, after seconds of training; a network is kept as it was at its "
@@ -138,3 +147,45 @@ def counts(sizes: dict | int) -> str:
 def versions(found: dict) -> str:
     """Returns python 3.11.2, numpy 2.4."""
     return ", ".join(f"{name} {version}" for name, version in found.items())
+
+
+def distillation(found: dict) -> str:
+    """Returns how students were taught, for the `distillation` of a report."""
+    unlabelled = found["unlabelled"]
+    texts = f"{figures.count(found['labelled_texts'])} training texts"
+    if unlabelled:
+        texts += (
+            f" and to {figures.count(unlabelled['texts'])} without labels ({figures.count(unlabelled['held_out'])} "
+            "that stand in the validation or test split left out)"
+        )
+    return (
+        f"Students learn the answers of {found['teacher']} to the {texts}; where there is a label, the answers count "
+        f"{figures.percent(found['teacher_weight'])}. The gap is that between the accuracies of the untaught model and "
+        "of the teacher on the test texts; speeds are those of batches of 64."
+    )
+
+
+GENERATION = (
+    "Distinct-n: different runs of n words by all runs, of all texts of a row. Repetition: runs of 4 words that their "
+    "text has before. Self-BLEU: how much like one another the texts are, 1 for equal ones. Seen: different runs of "
+    "words that a training text has. Copy: the longest span that stands in a training text, in characters, and the "
+    "share of texts with one of more than 50. Fluency: bits per byte by another generator; low for what is common."
+)
+
+
+def generation(found: dict) -> str:
+    """Returns from what texts were written, for the `generation` of a report."""
+    return (
+        f"Each sampler continued {len(found['prompts'])} prompts, some fixed, some the first words of test texts, with "
+        f"seed {found['seed']} and at most {found['max_new_tokens']} tokens; nobody picked any."
+    )
+
+
+def control(found: dict) -> str:
+    """Returns how control was measured."""
+    return (
+        f"{found['judge']}, the best classifier on the validation texts, says what label a text has. With guidance 0 "
+        "the token before the text alone says which label is wanted; more adds, that many times, how much more likely "
+        "each token is in the training texts with the label. Distinct-2 stands beside that of as many texts without "
+        "a label."
+    )

@@ -126,6 +126,39 @@ def seconds_table(report: dict) -> Table:
     return Table("Accuracy against seconds", headers, tuple(rows))
 
 
+def distillation_table(report: dict) -> Table:
+    """Returns one row a student: how much of the gap to its teacher it closes, and how much faster it is."""
+    headers = ("Student", "Untaught", "Taught", "Teacher", "Gap closed", "Times as fast as the teacher")
+    rows = [
+        (
+            student["name"],
+            figures.score(student["plain_accuracy"]),
+            figures.score(student["accuracy"]),
+            figures.score(student["teacher_accuracy"]),
+            figures.percent(student["gap_closed"]),
+            figures.measure(student["speed_ratio"]),
+        )
+        for student in report["distillation"]["students"]
+    ]
+    return Table("Distillation", headers, tuple(rows))
+
+
+def few_labels_table(report: dict) -> Table:
+    """Returns one row a classifier, and one more where it started from pretraining, by the number of labelled texts."""
+    rows = report["few_labels"]
+    counts = sorted({point["labels"] for row in rows for point in row["points"]})
+    found = []
+    for row in rows:
+        points = {point["labels"]: figures.interval(point["accuracy"], point["interval"]) for point in row["points"]}
+        found.append((few_labels_name(row), *(points.get(count, figures.MISSING) for count in counts)))
+    return Table("Labelled texts", ("Classifier", *(f"{count:,} labels" for count in counts)), tuple(found))
+
+
+def few_labels_name(row: dict) -> str:
+    """Returns how a row of `few_labels` is called."""
+    return f"{row['name']}, pretrained" if row["pretrained"] else row["name"]
+
+
 def confusion_tables(report: dict) -> list[Table]:
     """Returns for each classifier its confusion matrix, a row a true class and a column a predicted one."""
     return [_confusion_table(row["name"], row["metrics"]) for row in report["classifiers"]]
@@ -141,8 +174,10 @@ def _confusion_table(name: str, metrics: dict) -> Table:
 
 
 def generator_table(report: dict) -> Table:
-    """Returns one row a generator, each below the n-gram model that it has to beat."""
-    headers = ("Generator", "Bits per byte", "Test texts", "Train s", "Params", "Size")
+    """Returns one row a generator; in older runs each below the bigram model that it had to beat."""
+    with_interval = any(row.get("bits_per_byte_interval") for row in report["generators"])
+    bits_header = "Bits per byte [95 % interval]" if with_interval else "Bits per byte"
+    headers = ("Generator", bits_header, "Test texts", "Train s", "Params", "Size")
     rows = []
     for row in report["generators"]:
         tested, cost = f"{row['test_documents']:,}", row["cost"]
@@ -154,5 +189,73 @@ def generator_table(report: dict) -> Table:
             figures.quantity(cost["parameters"]),
             figures.size(cost["bytes_on_disk"]),
         )
-        rows.append((row["name"], figures.score(row["bits_per_byte"]), tested, *costs))
+        bits = figures.interval(row["bits_per_byte"], row.get("bits_per_byte_interval"))
+        rows.append((row["name"], bits, tested, *costs))
     return Table("Generators", headers, tuple(rows))
+
+
+def generator_pair_table(report: dict) -> Table:
+    """Returns one row a pair of generators: by how many bits per byte they differ and whether that is chance."""
+    headers = ("Pair", "Bits per byte, difference [95 % interval]", "p, Holm", "Fewer bits")
+    rows = [
+        (
+            f"{pair['a']} − {pair['b']}",
+            figures.interval(pair["difference"], pair["interval"]),
+            figures.p_value(pair["p_value_holm"]),
+            pair["better"] or "no difference shown",
+        )
+        for pair in report["generator_comparisons"]
+    ]
+    return Table("Generators in pairs", headers, tuple(rows))
+
+
+def generation_table(report: dict) -> Table:
+    """Returns one row a generator and sampler: how varied, repetitive, new and fluent its texts are."""
+    headers = ("Generator, sampler", "Words", "Distinct-1", "Distinct-2", "Distinct-3", "Repetition", "Self-BLEU",
+               "2-grams seen", "4-grams seen", "Longest copy", "Texts with a copy",
+               "Bits per byte by another")  # fmt: skip
+    rows = []
+    for row in report["generation"]["rows"]:
+        scores = ("distinct_1", "distinct_2", "distinct_3", "repetition", "self_bleu")
+        judged = figures.score(row.get("fluency"))
+        rows.append((
+            f"{row['generator']}, {row['sampler']}",
+            figures.measure(row.get("mean_words")),
+            *(figures.score(row.get(key)) for key in scores),
+            *(figures.percent(row.get(key)) for key in ("seen_2", "seen_4")),
+            figures.count(row["longest_copy"]),
+            figures.percent(row.get("copied")),
+            f"{judged} ({row['fluency_by']})" if row.get("fluency_by") else judged,
+        ))  # fmt: skip
+    return Table("What generators write", headers, tuple(rows))
+
+
+def control_table(report: dict) -> Table:
+    """Returns one row for each generator with labels and strength: how many texts have the label asked for."""
+    found = report["generation"]["control"]
+    labels = list(dict.fromkeys(label for row in found for label in row["shares"]))
+    headers = ("Generator, guidance", "Texts", "With the label", *labels, "Distinct-2", "Without a label",
+               "Bits per byte by another")  # fmt: skip
+    rows = [
+        (
+            f"{row['generator']}, {row['guidance']:g}",
+            figures.count(row["texts"]),
+            figures.percent(row["share"]),
+            *(figures.percent(row["shares"].get(label)) for label in labels),
+            figures.score(row["distinct_2"]),
+            figures.score(row["free_distinct_2"]),
+            figures.score(row["fluency"]),
+        )
+        for row in found
+    ]
+    return Table("Control by label", headers, tuple(rows))
+
+
+def writing_speed_table(report: dict) -> Table:
+    """Returns one row a generator: the tokens that it reads and writes in a second."""
+    keys = ("prefill_tokens_per_second", "decode_tokens_per_second_batch_1", "decode_tokens_per_second_batch_16")
+    rows = [
+        (row["generator"], *(figures.quantity(row.get(key)) for key in keys)) for row in report["generation"]["speed"]
+    ]
+    headers = ("Generator", "Read", "Written, 1 text", "Written, 16 texts")
+    return Table("Tokens per second", headers, tuple(rows))

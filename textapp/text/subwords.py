@@ -40,6 +40,8 @@ class Subwords:
         merges: pairs of tokens, the earliest learned first.
     """
 
+    SIZE = 2_000  # V at most where nobody chooses
+
     def __init__(self, vocabulary: dict[str, int], merges: Sequence[tuple[str, str]]):
         self.vocabulary = vocabulary
         self.merges = list(merges)

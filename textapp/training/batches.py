@@ -43,7 +43,7 @@ class Batches(keras.utils.PyDataset):
 
     Args:
         rows: N rows of token ids, int32.
-        labels: int32 array of shape (N,); None to predict.
+        labels: int32 array of shape (N,), or float32 of shape (N, C) for probabilities; None to predict.
         weights: float32 array of shape (N,), how much each text counts in the loss; None for 1.
         batch_size: B.
         sequence_length: longer texts are shortened to it.

@@ -43,7 +43,7 @@ def fit(
 
     Raises:
         ValueError: there are neither epochs nor a budget.
-        UserError: the loss became infinite or no number.
+        UserError: the loss became infinite or no number, or memory was short.
     """
     if epochs is None and budget is None:
         raise ValueError("epochs is None, which takes a budget; choose one of them")
@@ -60,13 +60,21 @@ def fit(
     callbacks.append(checks)
     if budget is not None:
         callbacks.append(_Timekeeper(checks, budget, validation))
-    network.fit(
-        train,
-        validation_data=validation,
-        epochs=sys.maxsize if epochs is None else epochs,
-        verbose=0,
-        callbacks=callbacks,
-    )
+    try:
+        network.fit(
+            train,
+            validation_data=validation,
+            epochs=sys.maxsize if epochs is None else epochs,
+            verbose=0,
+            callbacks=callbacks,
+        )
+    except Exception as error:  # each backend, and XLA, has a class of its own for it
+        if "ResourceExhausted" not in type(error).__name__ and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise UserError(
+            "the device's memory is too small for a training step; use --accumulate 4 or --tune head with minilm, "
+            "leave out models with --models, or end what else runs there"
+        ) from error
     return checks.history
 
 

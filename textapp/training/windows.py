@@ -48,6 +48,7 @@ class Windows(keras.utils.PyDataset):
         epochs: the most passes over the windows.
         checks: how many parts to make of it all.
         seed: shuffles the windows of each pass.
+        vocabulary_size: a larger id, which stands for a label, is given and never to be predicted; None for no such.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Windows(keras.utils.PyDataset):
         epochs: int,
         checks: int,
         seed: int,
+        vocabulary_size: int | None = None,
     ):
         super().__init__(workers=WORKERS)
         self._windows = windows
@@ -70,6 +72,7 @@ class Windows(keras.utils.PyDataset):
         passes = [random.permutation(len(windows)) for _ in range(-(-needed // len(windows)))]
         self._order = np.concatenate(passes)
         self._part, self._checks = 0, checks
+        self._vocabulary_size = vocabulary_size or np.iinfo(windows.dtype).max
 
     def __len__(self) -> int:
         return self._steps
@@ -79,7 +82,8 @@ class Windows(keras.utils.PyDataset):
         part = self._part % self._checks
         start = (part * self._steps + index) * self._batch_size
         windows = self._windows[self._order[start : start + self._batch_size]]
-        return _inputs(windows[:, :-1]), windows[:, 1:], np.ones(windows[:, 1:].shape, np.float32)
+        targets = windows[:, 1:]
+        return _inputs(windows[:, :-1]), targets, (targets < self._vocabulary_size).astype(np.float32)
 
     def on_epoch_end(self) -> None:
         self._part += 1

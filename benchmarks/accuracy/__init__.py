@@ -1,0 +1,1 @@
+"""What models reach on held-out texts, against what they are to reach."""

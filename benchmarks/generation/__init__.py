@@ -1,0 +1,1 @@
+"""How good the generators are, on texts that others measured on, too."""

@@ -1,0 +1,37 @@
+"""The recipes of benchmarks/accuracy: their commands are ours, and what they read is in a report."""
+
+import inspect
+import re
+
+import pytest
+import report_example
+
+from benchmarks.accuracy.__main__ import FILES, HEADER, rows_of
+from benchmarks.accuracy.recipes import RECIPES, accuracy
+from textapp import cli
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_command_has_options_that_there_are(name):
+    recipe = RECIPES[name]
+    for step in recipe.steps:
+        command = cli.train if step.startswith("train.py") else cli.pretrain
+        assert step.startswith(("train.py", "-m textapp pretrain"))
+        known = {"--" + parameter.replace("_", "-") for parameter in inspect.signature(command).parameters}
+        assert set(re.findall(r"--[a-z-]+", step)) <= known
+        assert re.search(r"--run [a-z0-9_-]+$", step)  # the last word names the run
+        needed = set(re.findall(r"{(\w+)}", step)) - {"output", "seed", "seeds"}
+        assert needed <= set(recipe.files) <= set(FILES)
+    runs = [step.split()[-1] for step in recipe.steps]
+    assert len(set(runs)) == len(runs)
+
+
+def test_rows_and_the_figure_of_a_report():
+    report = report_example.full_report()
+    rows = rows_of("mine", report)
+    assert {len(row) for row in rows} == {len(HEADER)}
+    assert [row[0] for row in rows][-2:] == ["mine: encoder, 100 labels", "mine: encoder, 1,000 labels"]
+    against = {row[0]: row[-1] for row in rows}
+    assert re.fullmatch(r"[+-]\d+\.\d\d points, p = \S+", against["mine: encoder"])
+    assert against["mine: nbsvm"] == ""
+    assert accuracy("mine", "nbsvm")({"mine": report}) == report["classifiers"][2]["metrics"]["accuracy"]

@@ -1,0 +1,43 @@
+"""Bits per byte over texts: by hand, and what a comparison of two generators says."""
+
+import numpy as np
+import pytest
+
+from textapp.evaluation.bits import bits_per_byte, compare_generators
+
+LN2 = np.log(2)
+
+
+def test_bits_per_byte_by_hand():
+    found = bits_per_byte(np.array([3.0, 5.0]) * LN2, [1, 3])
+    assert found["bits_per_byte"] == pytest.approx(8 / 4)
+    # Resamples hold the first text twice (3 bits a byte), the second twice (5/3), or each once.
+    assert found["interval"] == pytest.approx([5 / 3, 3])
+
+
+def test_of_nothing():
+    assert bits_per_byte(np.zeros(2), [0, 0]) == {"bits_per_byte": 0.0, "interval": None}
+    assert bits_per_byte(np.zeros(0), []) == {"bits_per_byte": 0.0, "interval": None}
+    assert compare_generators({"a": np.zeros(1), "b": np.zeros(1)}, [0]) == []
+    assert compare_generators({"a": np.ones(1)}, [3]) == []
+
+
+def test_pairs_of_generators():
+    random = np.random.default_rng(0)
+    sizes = random.integers(50, 500, 60)
+    texts = sizes * random.normal(2, 0.3, 60)  # how hard each text is, which all generators share
+    nats = {
+        "worse": (texts + 0.05 * sizes) * LN2,
+        "better": texts * LN2,
+        "like it": (texts + random.normal(0, 20, 60)) * LN2,
+    }
+    pairs = {(pair["a"], pair["b"]): pair for pair in compare_generators(nats, sizes)}
+    assert list(pairs) == [("worse", "better"), ("worse", "like it"), ("better", "like it")]
+    found = pairs["worse", "better"]
+    assert found["difference"] == pytest.approx(0.05)
+    # Far less than the spread of the texts, since both are asked for the same ones.
+    assert found["interval"] == pytest.approx([0.05, 0.05])
+    assert found["better"] == "better"
+    assert found["p_value"] <= found["p_value_holm"] < 0.05
+    assert pairs["better", "like it"]["better"] is None
+    assert pairs["better", "like it"]["interval"][0] < 0 < pairs["better", "like it"]["interval"][1]

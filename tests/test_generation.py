@@ -1,0 +1,87 @@
+"""What the generators of a run write, measured."""
+
+import re
+
+import jsonschema
+import pytest
+import tiny
+from test_report_schema import VALIDATOR, errors
+
+from textapp import generation
+from textapp.datasets import Dataset
+from textapp.fitting import Trained
+from textapp.generation import SAMPLERS, controlled, measure_generation
+
+
+@pytest.fixture(scope="module")
+def measured(trained):
+    """The measures of a decoder with labels and of an n-gram model, beside a classifier that judges."""
+    splits = {name: tiny.split() for name in ("train", "validation", "test")}
+    dataset = Dataset(name="tiny", label_names=tiny.LABEL_NAMES, facts={}, notes=[], **splits)
+    writer = tiny.make("decoder", label_names=tiny.LABEL_NAMES)
+    writer.fit(dataset.train, dataset.validation)
+    probabilities = trained("tfidf").predict_proba(tiny.TEXTS)
+    models = [
+        Trained(name="tfidf", model=trained("tfidf"), folder=None, cost={}, probabilities=probabilities,
+                validation_probabilities=probabilities),
+        Trained(name="decoder", model=writer, folder=None, cost={}),
+        Trained(name="kneser-ney", model=trained("kneser-ney"), folder=None, cost={}),
+    ]  # fmt: skip
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(generation, "MAX_NEW_TOKENS", 8)
+        monkeypatch.setattr(generation, "SPEED_TOKENS", 5)
+        yield measure_generation(models, dataset)
+
+
+def test_every_sampler_of_every_generator(measured):
+    rows = [(row["generator"], row["sampler"]) for row in measured["rows"]]
+    assert rows[: len(SAMPLERS)] == [("decoder", sampler) for sampler in SAMPLERS]
+    assert set(rows[len(SAMPLERS) :]) == {("kneser-ney", name) for name in generation.BASELINES}
+    assert {row["fluency_by"] for row in measured["rows"][: len(SAMPLERS)]} == {"kneser-ney"}
+    assert all(row["texts"] == 8 == len(measured["prompts"]) for row in measured["rows"])
+
+
+def test_it_is_what_the_schema_says(measured):
+    from report_example import full_report
+
+    report = full_report()
+    report["generation"] = measured
+    assert errors(report) == []
+    assert isinstance(VALIDATOR, jsonschema.Draft202012Validator)
+
+
+def test_control_has_a_row_for_each_strength(measured):
+    assert [row["guidance"] for row in measured["control"]] == list(generation.GUIDANCE)
+    for row in measured["control"]:
+        assert set(row["shares"]) == set(tiny.LABEL_NAMES)
+        assert row["texts"] == 3 * 3 * 5
+        assert 0 <= row["share"] <= 1
+    assert measured["judge"] == "tfidf"
+
+
+def test_texts_and_speeds(measured):
+    assert [sample["prompt"] for sample in measured["samples"][:5]] == list(generation.PROMPTS)
+    assert set(measured["samples"][0]["texts"]) == set(SAMPLERS)
+    reading = {row["generator"]: row["prefill_tokens_per_second"] for row in measured["speed"]}
+    assert reading["decoder"] > 0
+    assert reading["kneser-ney"] is None
+
+
+def test_nothing_writes():
+    assert measure_generation([], None) is None
+
+
+def test_control_by_hand():
+    class Parrot:
+        def generate(self, prompts, *, label=None, guidance=1.0, samples=1, **_):
+            return [f"{prompt} {label or 'free'} {number}" for prompt in prompts for number in range(samples)]
+
+    class Judge:
+        def predict(self, texts):
+            return ["good" if re.search("good|0", text) else "bad" for text in texts]
+
+    row, texts = controlled(Parrot(), Judge(), ["good", "bad"], guidance=2, samples=2, prompts=["a"])
+    assert texts == ["a good 0", "a good 1", "a bad 0", "a bad 1"]
+    assert row["shares"] == {"good": 1, "bad": 0.5}
+    assert row["share"] == 0.75
+    assert row["distinct_2"] == row["free_distinct_2"] == 1

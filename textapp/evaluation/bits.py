@@ -1,0 +1,70 @@
+"""Bits per byte of generators on the same texts, with intervals over the texts, and whether one needs fewer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from textapp.evaluation.bootstrap import Measure, measured, paired_difference, percentile_interval, resampled
+from textapp.evaluation.significance import holm
+
+SIGNIFICANCE_LEVEL = 0.05
+
+
+def bits_per_byte(nats: np.ndarray, sizes: Sequence[int]) -> dict:
+    """Returns what a generator needs for the texts.
+
+    Args:
+        nats: float64 array of shape (N,), the negative log-likelihood of each text.
+        sizes: each text's length in bytes of UTF-8.
+
+    Returns:
+        `bits_per_byte` of all texts together, 0 where they have no byte, and its 95 % bootstrap `interval` over the
+        texts, None where they have none.
+    """
+    if sum(sizes) == 0:
+        return {"bits_per_byte": 0.0, "interval": None}
+    measure = _measure(nats, sizes)
+    value = measured(measure, len(nats))["bits"]
+    return {"bits_per_byte": value, "interval": percentile_interval(resampled(measure, len(nats))["bits"])}
+
+
+def compare_generators(nats: Mapping[str, np.ndarray], sizes: Sequence[int]) -> list[dict]:
+    """Returns every pair of generators on the same texts.
+
+    Args:
+        nats: for each generator the negative log-likelihood of each text, float64 (N,).
+        sizes: each text's length in bytes of UTF-8.
+
+    Returns:
+        For each pair `a` and `b`, in the order given: `difference`, bits per byte of a less b; its paired 95 %
+        bootstrap `interval` over the texts; `p_value` and Holm's `p_value_holm`; `better`, the name of the one that
+        needs fewer bits, None where no difference is shown.
+    """
+    if sum(sizes) == 0 or len(nats) < 2:
+        return []
+    values, samples = {}, {}
+    for name, found in nats.items():
+        measure = _measure(found, sizes)
+        values[name], samples[name] = measured(measure, len(found))["bits"], resampled(measure, len(found))["bits"]
+    pairs = [
+        {"a": a, "b": b, **paired_difference(values[a], values[b], samples[a], samples[b])}
+        for a, b in combinations(nats, 2)
+    ]
+    for pair, corrected in zip(pairs, holm([pair["p_value"] for pair in pairs]), strict=True):
+        better = pair["a"] if pair["difference"] < 0 else pair["b"]
+        pair |= {"p_value_holm": corrected, "better": better if corrected < SIGNIFICANCE_LEVEL else None}
+    return pairs
+
+
+def _measure(nats: np.ndarray, sizes: Sequence[int]) -> Measure:
+    bits, size = np.asarray(nats, np.float64) / math.log(2), np.asarray(sizes, np.float64)
+
+    def measure(counts: np.ndarray) -> dict[str, np.ndarray]:
+        with np.errstate(invalid="ignore", divide="ignore"):  # a resample of empty texts alone
+            return {"bits": bits @ counts / (size @ counts)}
+
+    return measure

@@ -1,0 +1,88 @@
+"""What classifiers make of fewer labelled texts, with pretraining and without."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from textapp.config import TrainConfig
+from textapp.datasets import Dataset
+from textapp.datasets.prepare import take
+from textapp.datasets.splitting import stratified_subset
+from textapp.errors import UserError
+from textapp.evaluation.bootstrap import bootstrap_interval
+from textapp.fitting import Trained, make_model, start_of
+from textapp.models import CLASSIFIERS
+from textapp.text.cache import CachedCleaning
+from textapp.training.progress import Progress
+
+# Texts in an epoch of a network, at least: fewer are repeated, or it would take a handful of steps.
+EPOCH_TEXTS = 2_000
+
+
+def check_label_counts(config: TrainConfig, names: Sequence[str], dataset: Dataset) -> None:
+    """Raise UserError where the numbers of labelled texts do not fit the training texts, or no model is to classify."""
+    if not config.label_counts:
+        return
+    if not any(name in CLASSIFIERS for name in names):
+        raise UserError(f"--label-counts is for models that classify; add some of {list(CLASSIFIERS)} to --models")
+    low, high = len(dataset.label_names), len(dataset.train)
+    for count in config.label_counts:
+        if not low <= count < high:
+            raise UserError(
+                f"--label-counts has {count}; it must be at least {low}, one text a class, and below the {high:,} "
+                "training texts"
+            )
+
+
+def few_labels(
+    models: Sequence[Trained], config: TrainConfig, cleaning: CachedCleaning, dataset: Dataset, progress: Progress
+) -> list[dict]:
+    """Train the run's classifiers on fewer labelled texts, and those that start from pretraining without it, too.
+
+    The fewer texts are the same for all models, in the classes' proportions; the texts to choose on stay all of
+    them. Only epochs limit the training, no budget.
+
+    Returns:
+        For each classifier but dummies, `name`; `pretrained`, whether it started from pretraining; and `points`, by
+        rising number of labelled texts: `labels`, `accuracy` on the test texts and its `interval`.
+    """
+    rows = []
+    for trained in models:
+        if trained.name not in CLASSIFIERS or trained.model.kind == "dummy":
+            continue
+        starts = start_of(trained.name, config) is not None
+        for pretrained in (True, False) if starts else (False,):
+            chosen = dataclasses.replace(config, budget=None, init_from=config.init_from if pretrained else None)
+            found = {len(dataset.train): trained.predictions} if pretrained == starts else {}
+            for count in (*config.label_counts, len(dataset.train)):
+                if count not in found:
+                    found[count] = _answers(trained.name, count, chosen, cleaning, dataset, progress)
+            rows.append({
+                "name": trained.name,
+                "pretrained": pretrained,
+                "points": [_point(count, found[count], dataset) for count in sorted(found)],
+            })  # fmt: skip
+    return rows
+
+
+def _answers(
+    name: str, count: int, config: TrainConfig, cleaning: CachedCleaning, dataset: Dataset, progress: Progress
+) -> np.ndarray:
+    """Return the classes that a model trained on so many texts predicts for the test texts, int (N,)."""
+    model = make_model(name, config, cleaning, dataset)
+    positions = stratified_subset(dataset.train.labels, size=count, seed=config.seed)
+    if model.kind == "network":
+        positions = np.tile(positions, max(1, EPOCH_TEXTS // count))
+    model.fit(take(dataset.train, positions), dataset.validation, progress=progress)
+    predicted = model.predict_proba(dataset.test.texts).argmax(axis=1)
+    start = " after pretraining" if getattr(model, "init_from", None) else ""
+    progress.line(f"{name}{start}, {count:,} labels", {"test accuracy": (predicted == dataset.test.labels).mean()})
+    return predicted
+
+
+def _point(count: int, predicted: np.ndarray, dataset: Dataset) -> dict:
+    right = predicted == dataset.test.labels
+    return {"labels": count, "accuracy": float(right.mean()), "interval": bootstrap_interval(right)}

@@ -1,0 +1,191 @@
+"""A model behind HTTP, with Python's own server: for one machine and a few users, not for the open internet."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.server
+import json
+import socketserver
+import threading
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from textapp.errors import UserError
+from textapp.models import Classifier, Generator
+from textapp.models.sampling import Sampling
+from textapp.prediction import answers
+
+LARGEST_BODY = 1_000_000  # bytes
+MOST_TEXTS = 1_000  # to classify at a time
+MOST_PROMPTS = 16  # to continue at a time
+SILENCE = 30.0  # seconds that a client may say nothing
+SETTINGS = {field.name: typing.get_type_hints(Sampling)[field.name] for field in dataclasses.fields(Sampling)}
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Answers for one model, one request at a time, while others wait.
+
+    `GET /` tells which model it is. `POST /predict` with {"texts": [...]} gives {"answers": [{"label", "score"}]}.
+    `POST /generate` with {"prompt": "..."} and any field of `Sampling`, or "label", gives the text as it is written,
+    in UTF-8; with {"prompts": [...]} it gives {"texts": [...]}. What cannot be answered gets 400 and {"error"}.
+
+    Args:
+        model: a classifier or a generator.
+        host, port: where to listen; port 0 for any that is free.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, model: Classifier | Generator, *, host: str = "127.0.0.1", port: int = 8000):
+        self.model, self.lock = model, threading.Lock()
+        super().__init__((host, port), Handler)
+
+    def server_bind(self) -> None:
+        socketserver.TCPServer.server_bind(self)  # HTTPServer's own asks the network for the machine's name
+        self.server_name, self.server_port = self.server_address[:2]
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{self.server_name}:{self.server_port}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """One client's requests."""
+
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "textapp", ""
+    timeout = SILENCE
+    server: Server
+
+    def do_GET(self) -> None:
+        if self.path != "/":
+            self._answer(404, {"error": f"there is nothing at {self.path[:80]!r}; ask for / or post to {self._posts}"})
+            return
+        model = self.server.model
+        labels = list(getattr(model, "label_names", ()))
+        self._answer(200, {"model": model.name, "post": self._posts, "labels": labels})
+
+    def do_POST(self) -> None:
+        try:
+            content = self._content()
+            if self.path != self._posts:
+                raise UserError(f"there is nothing to post to at {self.path[:80]!r}; post to {self._posts}")
+            answer = predict if self._posts == "/predict" else generate
+            with self.server.lock:
+                answered = answer(self.server.model, content)
+                if isinstance(answered, dict):
+                    self._answer(200, answered)
+                else:
+                    self._stream(answered)
+        except UserError as error:
+            self._answer(400, {"error": str(error)})
+        except (ConnectionError, TimeoutError):  # the client went away
+            self.close_connection = True
+        except MemoryError:
+            self._answer(500, {"error": "out of memory; ask for less at a time"})
+
+    @property
+    def _posts(self) -> str:
+        return "/predict" if isinstance(self.server.model, Classifier) else "/generate"
+
+    def _content(self) -> dict:
+        """Read the body.
+
+        Raises:
+            UserError: it is too large, of unknown length, or no JSON object.
+        """
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()) or len(length) > 12 or int(length) > LARGEST_BODY:
+            self.close_connection = True  # what comes next may be the rest of the body
+            raise UserError(
+                f"the body must have a Content-Length of at most {LARGEST_BODY:,} bytes; got {length[:20]!r}"
+            )
+        try:
+            content = json.loads(self.rfile.read(int(length)))
+        except (ValueError, RecursionError):
+            raise UserError('the body is no JSON; send an object such as {"prompt": "The movie"}') from None
+        if not isinstance(content, dict):
+            raise UserError('the body must be a JSON object such as {"prompt": "The movie"}')
+        return content
+
+    def _answer(self, status: int, content: dict) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _stream(self, pieces: Iterator[str]) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for piece in pieces:
+            body = piece.encode("utf-8", errors="replace")
+            self.wfile.write(f"{len(body):x}\r\n".encode() + body + b"\r\n")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing: texts and paths of clients do not belong on a terminal."""
+
+
+def predict(classifier: Classifier, content: dict) -> dict:
+    """Return the labels and scores of {"texts": [...]}.
+
+    Raises:
+        UserError: the content is something else.
+    """
+    texts = _texts(content, "texts", most=MOST_TEXTS)
+    _no_others(content, ("texts",))
+    found = answers(classifier, texts)
+    return {"answers": [{"label": label, "score": score} for _, label, score in found]}
+
+
+def generate(generator: Generator, content: dict) -> dict | Iterator[str]:
+    """Return the pieces of one prompt's text, or all texts of some prompts.
+
+    Raises:
+        UserError: the content has other keys or values, or a setting is out of range.
+    """
+    _no_others(content, ("prompt", "prompts", "label", *SETTINGS))
+    settings = {name: _setting(name, value) for name, value in content.items() if name in SETTINGS}
+    label = content.get("label")
+    if label is not None and not isinstance(label, str):
+        raise UserError("label must be a string")
+    if "prompts" in content:
+        return {"texts": generator.generate(_texts(content, "prompts", most=MOST_PROMPTS), label=label, **settings)}
+    prompt = content.get("prompt", "")
+    if not isinstance(prompt, str):
+        raise UserError('prompt must be a string; for several send "prompts"')
+    return generator.stream(prompt, label=label, **settings)
+
+
+def _no_others(content: dict, names: tuple[str, ...]) -> None:
+    if others := sorted(content.keys() - set(names)):
+        raise UserError(f"unknown key {others[0][:40]!r}; choose from {list(names)}")
+
+
+def _texts(content: dict, key: str, *, most: int) -> list[str]:
+    texts = content.get(key)
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts) or len(texts) > most:
+        raise UserError(f"{key} must be a list of at most {most:,} strings")
+    return texts
+
+
+def _setting(name: str, value: Any) -> Any:
+    """Return the value of a setting, which must be of its type: JSON's numbers have no types of their own."""
+    wanted = SETTINGS[name]
+    if wanted is float and type(value) in (int, float) and abs(value) < 1e30:  # which nan is not
+        return float(value)
+    if wanted is int and type(value) is int:
+        return value
+    if typing.get_origin(wanted) is tuple and isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return tuple(value)
+    kinds = {int: "a whole number", float: "a number"}
+    raise UserError(f"{name} must be {kinds.get(wanted, 'a list of strings')}")

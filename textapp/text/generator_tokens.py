@@ -1,0 +1,92 @@
+"""The tokens of generators by name, and those of a run's training texts, made once for all of its generators."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from textapp.errors import UserError
+from textapp.text.scrub import PLACEHOLDERS, scrub
+from textapp.text.spelled import Characters, Spelled, Words
+from textapp.text.subwords import Subwords
+
+Tokens = Subwords | Spelled
+# Each has train, encode, decode, token_bytes, save, load and len: V. The id of the end of text is END_ID in all.
+TOKENS: dict[str, type[Tokens]] = {
+    "bpe": Subwords,
+    "words": Words,
+    "characters": Characters,
+}
+
+
+CHUNK = 1_000  # texts whose ids are Python's numbers at a time
+
+
+class Encoded(NamedTuple):
+    """The training texts of a generator.
+
+    Attributes:
+        tokens: learned from them.
+        documents: the ids of each, int32 arrays.
+        scrubbed: how many e-mail addresses, links and phone numbers were replaced; None where nobody looked.
+    """
+
+    tokens: Tokens
+    documents: list[np.ndarray]
+    scrubbed: dict[str, int] | None
+
+
+class SharedTokens:
+    """Learns tokens from training texts and keeps the last ones: the next generator of a run has the same."""
+
+    def __init__(self):
+        self._texts, self._settings, self._kept = None, None, None
+
+    def __call__(
+        self, texts: Sequence[str], *, kind: str, size: int | None, scrubs: bool, known: Tokens | None = None
+    ) -> Encoded:
+        """Return tokens learned from texts, and their ids.
+
+        Args:
+            texts: the training texts.
+            kind: a name in `TOKENS`.
+            size: V at most; None for the kind's own.
+            scrubs: whether to replace e-mail addresses, links and phone numbers first.
+            known: tokens to read the texts in instead of learning some.
+
+        Raises:
+            UserError: there is no such kind.
+        """
+        settings = (check_tokens(kind), size or TOKENS[kind].SIZE, scrubs, known)
+        if self._texts is not texts or self._settings != settings:
+            self.forget()
+            counts = Counter(dict.fromkeys(PLACEHOLDERS, 0))
+            learned = (scrub(text, counts) for text in texts) if scrubs else texts
+            tokens = known or TOKENS[kind].train(learned, size=settings[1])
+            documents = []
+            for start in range(0, len(texts), CHUNK):
+                again = None if known is None else counts
+                chunk = [scrub(text, again) if scrubs else text for text in texts[start : start + CHUNK]]
+                # Arrays take a tenth of the memory that lists of Python's numbers do.
+                documents += [np.array(ids, np.int32) for ids in tokens.encode(chunk)]
+            kept = Encoded(tokens, documents, dict(counts) if scrubs else None)
+            self._texts, self._settings, self._kept = texts, settings, kept
+        return self._kept
+
+    def forget(self) -> None:
+        """Keep nothing any longer."""
+        self._texts, self._settings, self._kept = None, None, None
+
+
+def check_tokens(kind: str) -> str:
+    """Return the kind.
+
+    Raises:
+        UserError: it is not in `TOKENS`.
+    """
+    if kind not in TOKENS:
+        raise UserError(f"unknown generator tokens {kind!r}; choose from {list(TOKENS)}")
+    return kind
