@@ -42,8 +42,8 @@ def folder(smaller, tmp_path):
     return shutil.copytree(smaller("encoder")[1], tmp_path / "copy")
 
 
-def test_encoder_and_decoder_are_quantized():
-    assert QUANTIZED == ["encoder", "decoder"]
+def test_transformers_are_quantized():
+    assert QUANTIZED == ["encoder", "minilm", "decoder"]
 
 
 @pytest.mark.parametrize("name", QUANTIZED)

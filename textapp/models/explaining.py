@@ -147,7 +147,7 @@ def _leave_out(
     classes: Sequence[int],
     scores_of: Callable[[list], np.ndarray],
     *,
-    most_windows: int = MOST_WINDOWS,
+    most_windows: int | None = None,
 ) -> list[Words]:
     """Return the weights by asking again without each word in turn.
 
@@ -155,11 +155,11 @@ def _leave_out(
         token_lists: the tokens of N texts.
         classes: N classes.
         scores_of: token lists to logits or log-probabilities, (texts, C).
-        most_windows: more words than this are left out with their neighbours.
+        most_windows: more words than this are left out with their neighbours; None for `MOST_WINDOWS`.
     """
     variants, windows = [], []
     for tokens in token_lists:
-        width = math.ceil(len(tokens) / most_windows)
+        width = math.ceil(len(tokens) / (most_windows or MOST_WINDOWS))
         windows.append([(start, min(start + width, len(tokens))) for start in range(0, len(tokens), width or 1)])
         variants.append(tokens)
         variants += [[*tokens[:start], *tokens[end:]] for start, end in windows[-1]]
