@@ -62,11 +62,11 @@ TRAIN = "train.py --seed {seed} --seeds {seeds} --output {output}"
 PRETRAIN = "-m textapp pretrain --seed {seed} --output {output}"
 OWN = f"{TRAIN} --data {{data}} --validation {{validation}} --test {{test}}"
 MLM = f"{PRETRAIN} --objective mlm --dataset imdb --unlabelled {{unlabelled}} --layers 2 --embedding-dim 128"
-TEACHER = f"{TRAIN} --models minilm --budget 60m --run teacher"
+TEACHER = f"{TRAIN} --models tfidf,nbsvm,minilm --budget 55m --run minilm"
 RECIPES: dict[str, Recipe] = {
     "minilm": Recipe(
         title="IMDB: MiniLM fine-tuned",
-        steps=(f"{TRAIN} --models tfidf,nbsvm,minilm --budget 60m --run minilm",),
+        steps=(TEACHER,),
         reaches=accuracy("minilm", "minilm"),
         figure="accuracy of minilm",
         least=0.92,
@@ -93,7 +93,7 @@ RECIPES: dict[str, Recipe] = {
         title="IMDB: the encoder taught by MiniLM",
         steps=(
             TEACHER,
-            f"{TRAIN} --models nbsvm,encoder --teacher {{output}}/teacher/minilm --unlabelled {{unlabelled}} "
+            f"{TRAIN} --models nbsvm,encoder --teacher {{output}}/minilm/minilm --unlabelled {{unlabelled}} "
             "--run distilled",
         ),
         reaches=accuracy("distilled", "encoder-distilled"),
@@ -105,7 +105,7 @@ RECIPES: dict[str, Recipe] = {
         title="IMDB: classifiers together",
         steps=(
             TEACHER,
-            f"{TRAIN} --models tfidf,nbsvm,lstm,encoder --ensemble-with {{output}}/teacher/minilm --run ensemble",
+            f"{TRAIN} --models tfidf,nbsvm,lstm,encoder --ensemble-with {{output}}/minilm/minilm --run ensemble",
         ),
         reaches=accuracy("ensemble", "ensemble"),
         figure="accuracy of ensemble",
