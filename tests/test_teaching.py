@@ -145,3 +145,15 @@ def test_what_train_refuses(textapp, csv_file, tmp_path, options, message):
     assert result.exit_code == 1
     assert message in result.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_teacher_answers_quickly_in_what_it_was_trained_in():
+    model = tiny.make("encoder", precision="bfloat16", epochs=1)
+    model.fit(tiny.split(), tiny.split())
+    quick = model.quick()
+    assert quick.network.get_layer("block_0").compute_dtype == "bfloat16"
+    assert model.network.get_layer("block_0").compute_dtype == "float32"  # as it answers everybody else
+    found, expected = quick.predict_proba(tiny.TEXTS), model.predict_proba(tiny.TEXTS)
+    np.testing.assert_allclose(found, expected, atol=0.02)
+    model.precision = "float32"
+    assert model.quick() is model

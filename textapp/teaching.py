@@ -85,7 +85,7 @@ def teach(config: TrainConfig, teacher: Classifier, dataset: Dataset, progress: 
         writer.extend(more)
         texts = writer.texts()
         progress.line(f"{counts['texts']:,} texts without labels", {})
-    said = answers(teacher, folder, texts, progress)
+    said = answers(teacher.quick(), folder, texts, progress)
     targets = soft_targets(
         said,
         train.labels,

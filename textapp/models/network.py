@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import copy
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -183,6 +184,16 @@ class KerasClassifier(Classifier):
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         return softmax(self.predict_logits(texts), self.temperature)
+
+    def quick(self) -> Self:
+        if self._precision == "float32" or self.quantization is not None:
+            return self
+        model = copy.copy(self)
+        with building_in(self._precision):
+            model.network = self.build()
+        model.network.set_weights(self.network.get_weights())
+        model.network.compile(jit_compile=COMPILE)
+        return model
 
     @property
     def parameters(self) -> int:
