@@ -14,7 +14,7 @@ from textapp.datasets import Dataset, load_dataset
 from textapp.errors import UserError
 from textapp.evaluation.metrics import checked
 from textapp.json_files import read_json
-from textapp.reports.schema import PART_DEFAULTS, build_report
+from textapp.reports.schema import PART_DEFAULTS, build_report, fault
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +85,8 @@ class FinishedRun:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise UserError(f"{path} is damaged: {reason}") from error
+        if reason := fault(report):
+            raise UserError(f"{path} is damaged or of another version: {reason}")
         if wrong := [name for name in names if not isinstance(name, str) or names.count(name) > 1]:
             raise UserError(f"{path} is damaged: the name {wrong[0]!r} does not tell a model from the others")
         return report

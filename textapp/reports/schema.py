@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 SCHEMA_VERSION = 2
+LONGEST_FAULT = 200  # characters of a message, which may quote a whole part
 # The order of the rows: what is to be beaten stands first.
 KINDS = ("dummy", "linear", "network", "ensemble")
 RUN_KEYS = ("command", "seed", "versions", "device", "dataset")
@@ -154,6 +156,23 @@ def _check(run: Mapping, classifiers: list[Mapping], verdict: Mapping | None, ge
             _require(sample, ("prompt", "text"), what=f"sample of {row['name']}")
     if verdict is not None:
         _require(verdict, ("sentence",), what="verdict")
+
+
+def fault(report: dict) -> str | None:
+    """Return where a report is not as schema.json says, and how; None where it is.
+
+    Args:
+        report: as `build_report` returns it, of numbers that somebody may have changed on the disk.
+    """
+    import jsonschema  # only who reads another's report needs it
+
+    schema = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
+    filled_in = report | {"schema_version": SCHEMA_VERSION}  # whatever version it was written by
+    found = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(filled_in))
+    if found is None:
+        return None
+    message = found.message if len(found.message) <= LONGEST_FAULT else f"it does not fit {found.validator!r}"
+    return f"{found.json_path.removeprefix('$.')}: {message}"
 
 
 def _place(row: Mapping) -> int:
