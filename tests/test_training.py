@@ -356,3 +356,14 @@ def test_a_network_trained_in_bfloat16_answers_in_float32(name):
     other.fit(tiny.split(), tiny.split())
     same = zip(model.network.get_weights(), other.network.get_weights(), strict=True)
     assert not all(np.array_equal(ours, theirs) for ours, theirs in same)  # it was trained in something else
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 12), (100, 9), (312, 3), (5_000, 3)])
+def test_few_texts_are_read_more_often(steps, epochs):
+    assert tiny.make("encoder", epochs=None)._usual_epochs(steps) == epochs
+    assert tiny.make("encoder", epochs=5)._usual_epochs(steps) == 5
+
+
+def test_the_learning_rate_ends_with_the_usual_epochs():
+    optimizer = tiny.make("lstm", epochs=None)._optimizer(312)
+    assert optimizer._learning_rate.decay_steps == 3 * 312

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import copy
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
@@ -27,6 +28,10 @@ from textapp.training.precision import building_in, choose_precision
 from textapp.training.progress import Progress, Stopwatch
 
 VOCABULARY_FILE = "vocabulary.txt"
+# How long to train where nobody says it: few texts are read more often. By validation accuracy, two seeds: the encoder
+# on 20,000 reviews 0.890 with 2 epochs, 0.899 with 3 and 0.898 with 4; on 6,800 snippets 0.743 with 3, 0.758 with 4
+# and 0.772 with 6. The LSTM hardly minds.
+STEPS, LEAST_EPOCHS, MOST_EPOCHS = 900, 3, 12
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -38,7 +43,8 @@ class KerasClassifier(Classifier):
         dropout: share of the pooled text's numbers left out while training.
         label_smoothing: share of the target that goes to all classes, against too much certainty.
         batch_size, learning_rate, epochs, patience: of the training; its rate brought to zero as a cosine over the
-            epochs, stopped early by validation accuracy. None, with a budget, for as many epochs as it allows.
+            epochs, stopped early by validation accuracy. None for as many epochs as `STEPS` take, or as a budget
+            allows.
         precision: "auto", "float32" or "bfloat16", of the training; answers are float32.
         budget: how many seconds to train, the rate reaching zero when they are over; None for no limit.
         quantization: None, or "int8" for weights of 8 bits; `quantized` sets it.
@@ -51,7 +57,7 @@ class KerasClassifier(Classifier):
     label_smoothing: float = 0.1
     batch_size: int = 64
     learning_rate: float = 1e-3
-    epochs: int | None = 4
+    epochs: int | None = None
     patience: int = 2
     precision: str = "auto"
     budget: float | None = None
@@ -88,7 +94,7 @@ class KerasClassifier(Classifier):
             batches,
             validation_batches,
             monitor="val_accuracy",
-            epochs=self.epochs,
+            epochs=self.epochs if self.budget is not None else self._usual_epochs(len(batches)),
             patience=self.patience,
             progress=progress or Progress(),
             budget=None if self.budget is None else self._budget(len(batches)),
@@ -105,7 +111,7 @@ class KerasClassifier(Classifier):
         """Return the optimizer where an epoch has so many steps; with a budget its rate is a number."""
         rate = self.learning_rate
         if self.budget is None:
-            rate = keras.optimizers.schedules.CosineDecay(rate, self.epochs * steps)
+            rate = keras.optimizers.schedules.CosineDecay(rate, self._usual_epochs(steps) * steps)
         return keras.optimizers.Adam(rate, global_clipnorm=1.0)
 
     @property
@@ -124,8 +130,12 @@ class KerasClassifier(Classifier):
 
     def _budget(self, steps: int) -> Budget:
         """Return the budget where an epoch has so many steps."""
-        first_round = (self.epochs or type(self).epochs) * steps
+        first_round = self._usual_epochs(steps) * steps
         return Budget(seconds=self.budget, learning_rate=self.learning_rate, first_round=first_round)
+
+    def _usual_epochs(self, steps: int) -> int:
+        """Return the epochs wanted where each has so many steps."""
+        return self.epochs or min(MOST_EPOCHS, max(LEAST_EPOCHS, math.ceil(STEPS / steps)))
 
     def _loss(self, labels, logits):
         """Return the cross-entropy of each text, (B,), for labels of shape (B,) or (B, 1), or a teacher's, (B, C)."""
