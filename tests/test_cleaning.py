@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import zipfile
 
 import nltk.data
@@ -166,6 +167,14 @@ def test_every_default_stop_word_is_one_token():
     assert PLAIN(words) == [[word] for word in words]
 
 
+def test_a_stop_list_that_a_group_may_write_is_read(tmp_path):
+    """As git leaves it where a user's files are their group's, too; NLTK's own reader refuses such a file."""
+    file = tmp_path / "words"
+    file.write_text("The\n\n don’t \n", encoding="utf-8")
+    file.chmod(0o664)
+    assert load_stopwords(str(file)) == ("don't", "the")
+
+
 def test_none_turns_stop_words_off():
     assert load_stopwords("none") == ()
     assert PLAIN.stopwords_name == "none"
@@ -176,7 +185,9 @@ def nltk_folder(tmp_path, monkeypatch):
     folder = tmp_path / "nltk_data" / "corpora"
     folder.mkdir(parents=True)
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path / "nltk_data")])
-    return folder
+    before = os.umask(0o022)  # NLTK reads no file that others may write
+    yield folder
+    os.umask(before)
 
 
 def test_nltk_corpus_that_the_user_installed(nltk_folder):

@@ -8,8 +8,8 @@ ops. Every pattern keeps to the syntax that Python's `re` and RE2 share, with ex
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +20,11 @@ from textapp.text.pieces import stays_within_pieces
 
 # NLTK is imported where it is used: that takes longer than all else that a process for pieces does before it begins.
 if TYPE_CHECKING:
-    from nltk.data import PathPointer
     from nltk.tokenize import RegexpTokenizer
 
 FORMAT = 2  # of cleaning.json
 PIECE_END = "\n"
-STOPWORDS_FOLDER = Path(__file__).parents[2] / "data" / "nltk_data" / "corpora" / "stopwords"
+STOPWORDS_FILE = Path(__file__).parents[2] / "data" / "nltk_data" / "corpora" / "stopwords" / "textapp_english"
 
 # The rules are applied in this order, before lower case. Replacements are plain text: re and RE2 escape them
 # differently. None rescans the text for a "<" or "&" that leads nowhere, so each takes time linear in the text.
@@ -274,13 +273,13 @@ def load_stopwords(name: str) -> tuple[str, ...]:
     if name == "none":
         return ()
     if name == "default":
-        return _read_words(STOPWORDS_FOLDER, "textapp_english")
+        return _read_words(STOPWORDS_FILE)
     if name.startswith("nltk:"):
         return _nltk_words(name.removeprefix("nltk:"))
     path = Path(name).resolve()
     if not path.is_file():
         raise UserError(f"no stop list {name!r}; choose default, none, nltk:LANGUAGE or the path of a file")
-    return _read_words(path.parent, path.name)
+    return _read_words(path)
 
 
 def _nltk_words(language: str) -> tuple[str, ...]:
@@ -299,25 +298,26 @@ def _nltk_words(language: str) -> tuple[str, ...]:
     languages = WordListCorpusReader(root, r"(?!README|\.).*").fileids()
     if language not in languages:
         raise UserError(f'no language {language!r} in NLTK\'s corpus "stopwords"; choose from {languages}')
-    return _read_words(root, language)
+    with _utf8(language):
+        return _as_list(WordListCorpusReader(root, [language]).words())
 
 
-def _read_words(folder: Path | PathPointer, file: str) -> tuple[str, ...]:
-    """Reads a word list with NLTK's reader, which opens nothing outside the folders on `nltk.data.path`."""
-    import nltk.data
-    from nltk.corpus.reader import WordListCorpusReader
+def _read_words(path: Path) -> tuple[str, ...]:
+    """Reads a file with a word a line; not with NLTK, which refuses files that others of a user's group may write."""
+    with _utf8(path.name):
+        return _as_list(path.read_text(encoding="utf-8").splitlines())
 
-    searched = list(nltk.data.path)
+
+@contextmanager
+def _utf8(name: str) -> Iterator[None]:
     try:
-        if isinstance(folder, Path):
-            nltk.data.path.append(str(folder))
-            folder = str(folder)
-        words = WordListCorpusReader(folder, [file]).words()
+        yield
     except UnicodeDecodeError as error:
-        raise UserError(f"stop list {file!r} is no UTF-8 ({error}); save it as UTF-8") from None
-    finally:
-        nltk.data.path[:] = searched
-    words = (word.strip("\ufeff \t\r").lower().replace("’", "'") for word in words)
+        raise UserError(f"stop list {name!r} is no UTF-8 ({error}); save it as UTF-8") from None
+
+
+def _as_list(lines: Iterable[str]) -> tuple[str, ...]:
+    words = (line.strip("\ufeff \t\r").lower().replace("’", "'") for line in lines)
     return tuple(sorted(set(words) - {""}))
 
 
