@@ -182,10 +182,10 @@ def test_none_turns_stop_words_off():
 
 @pytest.fixture
 def nltk_folder(tmp_path, monkeypatch):
+    before = os.umask(0o022)  # NLTK reads no file that others may write
     folder = tmp_path / "nltk_data" / "corpora"
     folder.mkdir(parents=True)
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path / "nltk_data")])
-    before = os.umask(0o022)  # NLTK reads no file that others may write
     yield folder
     os.umask(before)
 
