@@ -52,7 +52,8 @@ def test_help_names_every_option_with_its_default(textapp, command):
         default = parameter.default
         if name in ("text", "texts", "runs") or command is cli.report:  # arguments, not options
             continue
-        (line,) = [line for line in result.stdout.splitlines() if re.search(rf"[│*] +{option} ", line)]
+        # From its name to the next option's, since what is said of one may take two lines.
+        (line,) = re.findall(rf"^│[ *]+{option} .*?(?=^│[ *]+--|^╰)", result.stdout, re.DOTALL | re.MULTILINE)
         if default not in (None, False, "", inspect.Parameter.empty):
             # Of a switch the help names the side that is on.
             shown = name.replace("_", "-") if default is True else default

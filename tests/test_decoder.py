@@ -141,3 +141,15 @@ def test_bits_per_byte_by_the_definition(writer):
         bits -= logarithms[np.arange(len(ids)), ids].sum() / math.log(2)
     size = sum(len(text.encode()) for text in tiny.TEXTS[:3])
     assert writer.bits_per_byte(tiny.TEXTS[:3]) == pytest.approx(bits / size, rel=1e-4)
+
+
+def test_the_lstm_writes_by_what_it_scores(trained):
+    """The logits of the next token are those that a text is scored with; of a long row the end is read."""
+    model = trained("lstm-lm")
+    (ids,) = model.encode(["a good film"])
+    logits = model.next_logits([[END_ID, *ids[:count]] for count in range(len(ids))]).astype(np.float64)
+    scores = logits[np.arange(len(ids)), ids] - np.log(np.exp(logits).sum(axis=1))
+    np.testing.assert_allclose(scores, model.token_log_probabilities([ids]), atol=1e-5)
+    long = [5, *([7] * model.context)]
+    np.testing.assert_allclose(model.next_logits([long]), model.next_logits([long[1:]]))
+    assert model.generate(["a good"], max_new_tokens=5, seed=1)[0].startswith("a good")

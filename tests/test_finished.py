@@ -90,7 +90,7 @@ def test_a_run_json_with_other_label_names(folder, names):
         (lambda report: report["classifiers"][0].update(kind="oracle"), "unknown kind 'oracle'"),
         (lambda report: report["classifiers"].append(report["classifiers"][0]), "the name 'majority' does not tell"),
         (lambda report: report["classifiers"][1].update(name=7), r"classifiers\[1\].name: 7 is not of type 'string'"),
-        (lambda report: report["classifiers"][1]["cost"].update(parameters=[9]), r"cost.parameters: \[9\] is not of type"),
+        (lambda report: report["classifiers"][1]["cost"].update(parameters=[9]), r"cost.parameters: \[9\] is not of"),
         (lambda report: report["classifiers"][1].update(slices={"length": 1}), r"classifiers\[1\].slices: "),
         (lambda report: report.update(classifiers=3), "is damaged: 'int' object is not iterable"),
         (lambda report: report.update(dataset=None), "report.json is damaged: "),

@@ -50,7 +50,7 @@ def test_a_damaged_byte_in_a_file_of_weights_is_one_sentence(folder_of, tmp_path
     ("changes", "message"),
     [
         ({"format": 99}, "has format 99; this version of textapp reads format 2"),
-        ({"model": "oracle"}, r"holds a model 'oracle'; this version of textapp knows \['bigram', 'decoder', 'enc"),
+        ({"model": "oracle"}, r"holds a model 'oracle'; this version of textapp knows \['bigram', 'causal-lm', 'dec"),
         ({"options": {"depth": 3}}, r"this tfidf has no options \['depth'\]"),
         ({"options": None}, r"model\.json is damaged"),
         ({"model": 5}, r"model\.json is damaged"),

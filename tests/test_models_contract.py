@@ -115,6 +115,8 @@ def test_one_step_changes_every_trainable_weight_of_a_network(trained, name):
 def test_one_step_changes_every_trainable_weight_of_a_generator(trained, name):
     model = tiny.make(name)
     model.subwords = trained(name).subwords
+    if name == "causal-lm":
+        model.architecture = trained(name).architecture
     built = model.build()
     token_ids = np.arange(3 * 71).reshape(3, 71) % len(model.subwords)
     inputs = {"token_ids": token_ids[:, :-1], "padding_mask": np.ones((3, 70), bool)}

@@ -58,6 +58,48 @@ def test_a_run_of_nobody_is_written_anew(tmp_path, content):
     assert finish(tmp_path).name == "imdb"
 
 
+def test_a_number_of_another_start_of_the_machine_is_nobodys(tmp_path):
+    owner = {"process": os.getppid(), "boot": "an earlier one"}
+    (RunFolder(tmp_path, "imdb").folder / "process.json").write_text(json.dumps(owner))
+    assert finish(tmp_path).name == "imdb"
+
+
+def test_a_run_that_goes_on_keeps_what_is_there(tmp_path):
+    finish(tmp_path)
+    broken = RunFolder(tmp_path, "imdb", options={"--epochs": "4"})
+    (broken.model("lstm") / "weights").write_text("x")
+    (broken.resumption / "lstm.npz").write_text("x")
+    again = RunFolder(tmp_path, "imdb", options={"--epochs": "4"}, resume=True)
+    assert names(again.folder) == ["lstm", "process.json", "resumption"]
+    assert names(again.resumption) == ["lstm.npz", "options.json"]
+    assert again.finish({}) == tmp_path / "imdb-2"
+    assert names(tmp_path / "imdb-2") == ["lstm", "run.json"]
+
+
+def test_a_run_that_cannot_go_on(tmp_path):
+    def resume(**options):
+        return RunFolder(tmp_path, "imdb", options={"--epochs": "4", "--seed": "0"} | options, resume=True)
+
+    with pytest.raises(UserError, match=r"there is no unfinished run .*imdb\.unfinished to go on with; leave out"):
+        resume()
+    assert names(tmp_path) == []
+    folder = RunFolder(tmp_path, "imdb", options={"--epochs": "4", "--seed": "0", "--limit": "9"}).folder
+    with pytest.raises(UserError, match="was begun with --epochs 4, now it is 5; --resume goes on with the same"):
+        resume(**{"--epochs": "5", "--seed": "1"})
+    with pytest.raises(UserError, match="was begun with --limit 9, now it is not given; --resume goes on with"):
+        resume()
+    (folder / "process.json").write_text(json.dumps({"process": os.getppid()}))
+    with pytest.raises(UserError, match=r"another process is writing .*; end it first, or leave out --resume"):
+        resume(**{"--limit": "9"})
+    (folder / "process.json").unlink()
+    (folder / "resumption" / "options.json").write_text("[]")
+    with pytest.raises(UserError, match=r"options\.json is damaged; leave out --resume to begin anew"):
+        resume(**{"--limit": "9"})
+    (folder / "resumption" / "options.json").unlink()
+    with pytest.raises(UserError, match=r"options\.json is missing"):
+        resume(**{"--limit": "9"})
+
+
 def test_overwrite_replaces_the_whole_run_when_the_new_one_is_finished(tmp_path):
     old = finish(tmp_path, content="old")
     (old / "only in the old one").touch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from textapp.text.cleaning import make_cleaning
 
 _NETWORK = {"vocabulary_size": 12, "sequence_length": 7, "embedding_dim": 4, "batch_size": 3, "epochs": 2}
 _NETWORK |= {"bigrams": 17, "bigram_width": 2}
-# What "minilm" starts from: a folder that `preset` writes.
+# What "minilm" and "causal-lm" start from: folders that `preset` writes.
 _PRESETS = tempfile.TemporaryDirectory(prefix="textapp-presets-")  # removed when the tests end
 # A model that is not named here is tested as it is.
 OPTIONS = {
@@ -24,6 +25,13 @@ OPTIONS = {
     "lstm": {**_NETWORK, "units": 5},
     "encoder": {**_NETWORK, "heads": 2, "intermediate_dim": 6},
     "minilm": {"preset": f"{_PRESETS.name}/bert", "sequence_length": 9, "batch_size": 3, "epochs": 2},
+    "causal-lm": {
+        "preset": f"{_PRESETS.name}/gpt2",
+        "context": 70,
+        "batch_size": 3,
+        "epochs": 2,
+        "learning_rate": 0.01,
+    },
     "bigram": {"vocabulary_size": 275},
     "kneser-ney": {"vocabulary_size": 275, "orders": (2, 3)},
     "lstm-lm": {
@@ -58,7 +66,10 @@ WORD_PIECES = [
 
 @functools.cache
 def preset(family: str = "bert", *, hidden_dim: int = 4) -> Path:
-    """Return a folder in KerasHub's format with a random encoder of a family; "bert" is what `minilm` starts from."""
+    """Return a folder in KerasHub's format with a random network of a family.
+
+    "bert" is what `minilm` starts from, "gpt2" what `causal-lm` does.
+    """
     import keras
     import keras_hub
 
@@ -68,28 +79,32 @@ def preset(family: str = "bert", *, hidden_dim: int = 4) -> Path:
         "distilbert": lambda: made.DistilBertTokenizer(WORD_PIECES, lowercase=True),
         "roberta": lambda: made.RobertaTokenizer(*_byte_pieces()),
         "deberta": lambda: made.DebertaV3Tokenizer(sentence_pieces()),
+        "gpt2": lambda: made.GPT2Tokenizer(*_byte_pieces(before=(), after=("<|endoftext|>",))),
     }[family]()
     backbone = {
         "bert": made.BertBackbone,
         "distilbert": made.DistilBertBackbone,
         "roberta": made.RobertaBackbone,
         "deberta": made.DebertaV3Backbone,
+        "gpt2": made.GPT2Backbone,
     }[family]
     folder = Path(_PRESETS.name) / (family if hidden_dim == 4 else f"{family}-{hidden_dim}")
     keras.utils.set_random_seed(1)
     sizes = {"vocabulary_size": tokenizer.vocabulary_size() + 1, "num_layers": 2, "num_heads": 2}
-    sizes |= {"hidden_dim": hidden_dim, "intermediate_dim": 6, "max_sequence_length": 11}
+    sizes |= {"hidden_dim": hidden_dim, "intermediate_dim": 6, "max_sequence_length": 72 if family == "gpt2" else 11}
     backbone(**sizes).save_to_preset(folder)
     tokenizer.save_to_preset(folder)
     return folder
 
 
-def _byte_pieces() -> tuple[dict[str, int], list[str]]:
-    """Return a vocabulary and merges as RoBERTa has them."""
+def _byte_pieces(
+    *, before: Sequence[str] = ("<s>", "<pad>", "</s>", "<unk>"), after: Sequence[str] = ("<mask>",)
+) -> tuple[dict[str, int], list[str]]:
+    """Return a vocabulary and merges as RoBERTa has them, or with other special tokens."""
     from textapp.text.subwords import _BYTE_OF
 
     merges = ["o o", "g oo", "goo d", "Ġ b"]
-    pieces = ["<s>", "<pad>", "</s>", "<unk>", *_BYTE_OF, *(merge.replace(" ", "") for merge in merges), "<mask>"]
+    pieces = [*before, *_BYTE_OF, *(merge.replace(" ", "") for merge in merges), *after]
     return {piece: position for position, piece in enumerate(pieces)}, merges
 
 
@@ -123,8 +138,8 @@ def split(texts=TEXTS, labels=LABELS) -> Split:
 
 def make(name: str, **options):
     """Return an untrained tiny model, classifier or generator, of the three classes above."""
-    if name == "minilm":
-        preset()
+    if name in ("minilm", "causal-lm"):
+        preset("bert" if name == "minilm" else "gpt2")
     if name in CLASSIFIERS:
         options = {"label_names": LABEL_NAMES, "cleaning": CLEANING, **options}
     return {**CLASSIFIERS, **GENERATORS}[name](**{**OPTIONS.get(name, {}), **options})
@@ -140,6 +155,7 @@ def shrink(monkeypatch, **attributes) -> None:
         attributes: of the classes, such as exports=False.
     """
     preset()
+    preset("gpt2")
     for models in (CLASSIFIERS, GENERATORS):
         for name, known in models.items():
             types = {field.name: field.type for field in dataclasses.fields(known)}

@@ -20,7 +20,7 @@ from textapp.memory import keep_memory
 
 # In words, since importing the dicts takes Keras and seconds; a test holds them against the dicts.
 DATASETS = "imdb, rotten_tomatoes, aclimdb"
-MODELS = "majority, tfidf, nbsvm, lstm, encoder, minilm, bigram, kneser-ney, decoder, lstm-lm"
+MODELS = "majority, tfidf, nbsvm, lstm, encoder, minilm, bigram, kneser-ney, decoder, lstm-lm, causal-lm"
 DRAWING, WORDS, CONTROL = "Which tokens", "Which words", "What it is like"  # of generate's options
 INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
 
@@ -44,8 +44,9 @@ def in_sentences(command: Callable) -> Callable:
             errors.print(f"Error: {' '.join(str(error).split())}")
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            left = "What there is of the run is in a folder that ends in .unfinished."
-            errors.print(f"Interrupted. {left if command.__name__ == 'train' else 'Nothing was changed.'}")
+            left = "What there is of the run is in a folder that ends in .unfinished; go on with --resume."
+            runs = command.__name__ in ("train", "pretrain")
+            errors.print(f"Interrupted. {left if runs else 'Nothing was changed.'}")
             raise typer.Exit(INTERRUPTED) from None
         except MemoryError:
             errors.print("Error: out of memory; use fewer texts with --limit, or fewer models with --models.")
@@ -112,15 +113,16 @@ def train(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="What minilm starts from: a folder in KerasHub's or Hugging Face's format, or a name of KerasHub's. "
-            "(default: all-MiniLM-L6-v2 of requirements-pretrained.txt)",
+            help="What minilm or causal-lm starts from: a folder in KerasHub's or Hugging Face's format, or a name of "
+            "KerasHub's. (default: for minilm all-MiniLM-L6-v2 of requirements-pretrained.txt, for causal-lm none)",
             rich_help_panel="Models",
         ),
     ] = None,
     tune: Annotated[
         str,
         typer.Option(
-            help="How much of minilm learns: full, lora (low-rank matrices) or head (its last layer).",
+            help="How much of minilm or causal-lm learns: full, lora (low-rank matrices) or, of minilm, head (its last "
+            "layer).",
             rich_help_panel="Models",
         ),
     ] = "full",
@@ -128,7 +130,7 @@ def train(
         int,
         typer.Option(
             min=1,
-            help="Put minilm's batches through the network in so many parts, where memory is short.",
+            help="Put minilm's and causal-lm's batches through the network in so many parts, where memory is short.",
             rich_help_panel="Models",
         ),
     ] = 1,
@@ -244,6 +246,12 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the finished run.", rich_help_panel="Run")
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the run of these options that was interrupted.", rich_help_panel="Run"
+        ),
+    ] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write Keras's logs for TensorBoard, too.", rich_help_panel="Run")
     ] = False,
@@ -289,6 +297,7 @@ def train(
         run=run,
         output=output,
         overwrite=overwrite,
+        resume=resume,
         seed=seed,
     )
     _prepare_keras()
@@ -390,6 +399,12 @@ def pretrain(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the finished run.", rich_help_panel="Run")
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the run of these options that was interrupted.", rich_help_panel="Run"
+        ),
+    ] = False,
 ) -> None:
     """Let a network learn from texts without their labels; train --init-from starts from it."""
     columns = {"text_column": text_column, "label_column": label_column}
@@ -420,6 +435,7 @@ def pretrain(
         run=run,
         output=output,
         overwrite=overwrite,
+        resume=resume,
         seed=seed,
     )
     _prepare_keras()

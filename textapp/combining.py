@@ -30,7 +30,8 @@ def distil_model(
     stopwatch = Stopwatch()
     student = make_model(original.name, config, cleaning, dataset)
     history = student.fit(teaching.split, dataset.validation, progress=progress)
-    trained = keep(student, f"{original.name}-distilled", stopwatch.seconds, dataset, run)
+    seconds = stopwatch.seconds + progress.earlier
+    trained = keep(student, f"{original.name}-distilled", seconds, dataset, run)
     trained.cost |= {name: original.cost[name] for name in ("budget_seconds", "computation")}
     trained.history = history
     trained.notes.append(f"{original.name} trained on the answers of {teaching.name} beside the labels")
@@ -103,7 +104,9 @@ def ensemble_model(
 def parts_of_mix(models: Sequence[Trained]) -> tuple[Trained, Trained] | None:
     """Return the n-gram model and the network of a run that can be mixed; None where there are not both."""
     generators = {trained.name: trained for trained in models if isinstance(trained.model, Generator)}
-    networks = [trained for trained in generators.values() if trained.model.kind == "network"]
+    networks = [
+        trained for trained in generators.values() if trained.model.kind == "network" and not trained.model.own_tokens
+    ]
     ngram = generators.get(KneserNey.name)
     return None if ngram is None or not networks else (ngram, networks[0])
 

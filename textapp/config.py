@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from textapp.errors import UserError
 
@@ -78,7 +78,8 @@ class TrainConfig:
     Attributes:
         data: which texts.
         models: names out of `CLASSIFIERS` and `GENERATORS`, or only "default" or "all".
-        preset: what minilm starts from; None for all-MiniLM-L6-v2, see `textapp.models.presets.load_preset`.
+        preset: what minilm or causal-lm starts from, see `textapp.models.presets.load_preset` and
+            `textapp.models.causal_presets.load_causal`; None for all-MiniLM-L6-v2 and for no causal-lm.
         tune: "full", "lora" or "head": how much of it learns.
         accumulate: in how many parts its batches go through the network.
         stopwords: "default", "none", "nltk:LANGUAGE" or a path to a word list.
@@ -104,6 +105,7 @@ class TrainConfig:
         run: the run folder's name; None for the dataset's or the file's.
         output: the folder that holds the runs.
         overwrite: replace a finished run of that name.
+        resume: go on with an unfinished run of that name.
         seed: for everything that is random.
     """
 
@@ -133,6 +135,7 @@ class TrainConfig:
     run: str | None = None
     output: Path = Path("saved_models")
     overwrite: bool = False
+    resume: bool = False
     seed: int = 0
 
 
@@ -153,7 +156,7 @@ class PretrainConfig:
         epochs: the most passes over the texts; None for the usual, or with a budget for as many as it allows.
         budget: how many seconds to train; None for no limit.
         precision: "auto", "float32" or "bfloat16".
-        run, output, overwrite, seed: as for training; the seed decides the dataset's split, too.
+        run, output, overwrite, resume, seed: as for training; the seed decides the dataset's split, too.
     """
 
     objective: str
@@ -175,4 +178,26 @@ class PretrainConfig:
     run: str | None = None
     output: Path = Path("saved_models")
     overwrite: bool = False
+    resume: bool = False
     seed: int = 0
+
+
+NOT_GIVEN = "not given"
+PLACES = ("run", "output", "overwrite", "resume")  # options that say where a run goes, not what it is
+
+
+def options_of(config: TrainConfig | PretrainConfig) -> dict[str, str]:
+    """Return what was chosen, in words, by the options of the command line; not where it goes."""
+    chosen = dataclasses.asdict(config)
+    chosen = (chosen.pop("data") or {}) | chosen
+    return {f"--{name.replace('_', '-')}": _in_words(value) for name, value in chosen.items() if name not in PLACES}
+
+
+def _in_words(value: Any) -> str:
+    if value is None or value == ():
+        return NOT_GIVEN
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(str, value))
+    return f"{value:.9g}" if isinstance(value, float) else str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from textapp.errors import UserError
 from textapp.evaluation.bootstrap import bootstrap_interval
 from textapp.fitting import Trained, make_model, start_of
 from textapp.models import CLASSIFIERS
+from textapp.resuming import Resuming
 from textapp.text.cache import CachedCleaning
 from textapp.training.progress import Progress
 
@@ -38,7 +40,12 @@ def check_label_counts(config: TrainConfig, names: Sequence[str], dataset: Datas
 
 
 def few_labels(
-    models: Sequence[Trained], config: TrainConfig, cleaning: CachedCleaning, dataset: Dataset, progress: Progress
+    models: Sequence[Trained],
+    config: TrainConfig,
+    cleaning: CachedCleaning,
+    dataset: Dataset,
+    resuming: Resuming,
+    progress: Progress,
 ) -> list[dict]:
     """Train the run's classifiers on fewer labelled texts, and those that start from pretraining without it, too.
 
@@ -59,7 +66,9 @@ def few_labels(
             found = {len(dataset.train): trained.predictions} if pretrained == starts else {}
             for count in (*config.label_counts, len(dataset.train)):
                 if count not in found:
-                    found[count] = _answers(trained.name, count, chosen, cleaning, dataset, progress)
+                    ask = functools.partial(_answers, trained.name, count, chosen, cleaning, dataset, progress)
+                    start = "-pretrained" if pretrained else ""
+                    found[count] = resuming.answers(f"{trained.name}{start}-labels-{count}", ask)
             rows.append({
                 "name": trained.name,
                 "pretrained": pretrained,

@@ -15,9 +15,11 @@ from textapp.config import TrainConfig
 from textapp.datasets import Dataset
 from textapp.errors import UserError
 from textapp.evaluation.calibration import fit_temperature
-from textapp.models import CLASSIFIERS, GENERATORS, Classifier, Decoder, Generator
+from textapp.models import CLASSIFIERS, GENERATORS, CausalLM, Classifier, Decoder, Generator, MiniLM
+from textapp.models.causal_presets import WANTED
 from textapp.models.classifier import log_probabilities, softmax
 from textapp.models.keras_file import QUANTIZATIONS
+from textapp.models.preset_files import is_of
 from textapp.models.starting import find_pretrained, read_pretraining
 from textapp.pretrained_runs import start_note
 from textapp.run import RunFolder, bytes_on_disk
@@ -78,7 +80,9 @@ def chosen_models(config: TrainConfig) -> tuple[str, ...]:
     """
     known = (*CLASSIFIERS, *GENERATORS)
     if config.models == ("all",):
-        return known
+        # One model has no start of its own, so that it is among all where the user gives it one.
+        startless = config.preset is None or not is_of(config.preset, WANTED)
+        return tuple(name for name in known if name != CausalLM.name or not startless)
     if config.models == ("default",):
         return tuple(name for name in known if {**CLASSIFIERS, **GENERATORS}[name].by_default)
     unknown = [name for name in config.models if name not in known]
@@ -98,9 +102,10 @@ def check_options(config: TrainConfig, models: Sequence[str]) -> None:
     for name in models:
         if hasattr(known := {**CLASSIFIERS, **GENERATORS}[name], "check"):
             started = start_of(name, config)
-            if started and config.preset is not None:
+            preset = preset_of(name, config)
+            if started and preset is not None:
                 raise UserError(f"--preset {config.preset} and --init-from {config.init_from} exclude each other")
-            known.check(preset=config.preset, tune=config.tune, init_from=started)
+            known.check(preset=preset, tune=config.tune, init_from=started)
 
 
 def chosen_quantizations(config: TrainConfig, models: Sequence[str]) -> list[str]:
@@ -130,7 +135,7 @@ def train_model(
     *,
     tokens: SharedTokens | None = None,
 ) -> Trained:
-    """Fit, calibrate and save one model, and train it again with other seeds where the user wants that.
+    """Fit, calibrate and save one model.
 
     `tokens` keeps those of the training texts for the run's next generator.
     """
@@ -143,7 +148,7 @@ def train_model(
     if computation is not None:
         progress.line(f"trains in {computation}")
     history = model.fit(dataset.train, dataset.validation, progress=progress)
-    seconds = stopwatch.seconds
+    seconds = stopwatch.seconds + progress.earlier
     trained = keep(model, name, seconds, dataset, run)
     trained.cost |= {"budget_seconds": config.budget, "computation": computation}
     if start := start_of(name, config):
@@ -157,13 +162,6 @@ def train_model(
     if trained.classifies:
         write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
     progress.line("trained", first_figures(trained, dataset))
-    if trained.classifies and model.kind == "network" and config.seeds > 1:
-        trained.seeds[config.seed] = trained.predictions
-        for seed in range(config.seed + 1, config.seed + config.seeds):
-            other = make_model(name, config, cleaning, dataset, seed=seed)
-            other.fit(dataset.train, dataset.validation, progress=progress)
-            trained.seeds[seed] = other.predict_proba(dataset.test.texts).argmax(axis=1)
-            progress.line(f"seed {seed}", {"test accuracy": (trained.seeds[seed] == dataset.test.labels).mean()})
     return trained
 
 
@@ -201,13 +199,24 @@ def make_model(
     }
     if start := start_of(name, config):
         wanted |= {"init_from": str(start), **getattr(known, "started", {}), **read_pretraining(start)["options"]}
-    if config.preset is not None:
-        wanted["preset"] = config.preset
+    if (preset := preset_of(name, config)) is not None:
+        wanted["preset"] = preset
     if config.budget is not None and "budget" in fields:
         wanted |= {"budget": config.budget, "epochs": config.epochs}  # None for as many as the budget allows
     elif config.epochs is not None:
         wanted["epochs"] = config.epochs
     return known(**{option: value for option, value in wanted.items() if option in fields})
+
+
+def preset_of(name: str, config: TrainConfig) -> str | None:
+    """Return the preset that a model starts from, None for its own if any.
+
+    Where both minilm and causal-lm are trained, a preset that writes is causal-lm's and any other is minilm's.
+    """
+    if config.preset is None:
+        return None
+    both = {MiniLM.name, CausalLM.name} <= set(chosen_models(config))
+    return None if both and is_of(config.preset, WANTED) != (name == CausalLM.name) else config.preset
 
 
 def start_of(name: str, config: TrainConfig) -> Path | None:

@@ -7,13 +7,15 @@ import datetime
 import importlib.util
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+import keras
 import rich.console
 
 from textapp import __version__, machine
 from textapp.combining import check_ensemble, distil_model, ensemble_model, mix_model, parts_of_mix
-from textapp.config import TrainConfig
+from textapp.config import TrainConfig, options_of
 from textapp.datasets import Dataset, load_dataset
 from textapp.errors import UserError
 from textapp.export.parity import check_classifier, check_generator
@@ -39,11 +41,13 @@ from textapp.measuring import (
     slices,
 )
 from textapp.models.folder import write_json
+from textapp.more_seeds import train_more_seeds
 from textapp.other_runs import members_of_other_runs
 from textapp.pretrained_runs import check_texts, chosen_starts
 from textapp.reports.schema import build_report
 from textapp.reports.terminal import print_report
 from textapp.reports.write import write_model_cards, write_report
+from textapp.resuming import Resuming
 from textapp.run import RunFolder
 from textapp.teaching import Teaching, chosen_students, teach, the_teacher
 from textapp.text.cache import CachedCleaning
@@ -89,31 +93,47 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     check_label_counts(config, names, dataset)
     teacher = the_teacher(config, dataset)
     others = members_of_other_runs(config.ensemble_with, dataset, option="--ensemble-with")
-    run = RunFolder(config.output, config.run or dataset.name[:80], overwrite=config.overwrite)
+    run = RunFolder(
+        config.output,
+        config.run or dataset.name[:80],
+        overwrite=config.overwrite,
+        options=options_of(config)
+        | {"KERAS_BACKEND": keras.backend.backend(), "texts of the fingerprint": dataset.facts["fingerprint"]},
+        resume=config.resume,
+    )
     _announce(dataset, run, console)
     facts = _run_facts(config, command)
 
     with Progress(console, total=len(names) + len(students) + config.ensemble) as progress:
         models, tokens = [], SharedTokens()
+        resuming = Resuming(run, cleaning, progress)
         teaching = None if teacher is None else teach(config, teacher, dataset, progress)
         for name in names:
             progress.model(name, logs=run.folder / name / "logs" if config.tensorboard else None)
-            models.append(train_model(name, config, cleaning, dataset, run, progress, tokens=tokens))
+            make = partial(train_model, name, config, cleaning, dataset, run, progress, tokens=tokens)
+            models.append(resuming.model(name, make))
+            train_more_seeds(models[-1], config, cleaning, dataset, resuming, progress)
             if name in quantizable:
-                models.append(quantize_model(models[-1], config.quantize, dataset, run, progress))
+                make = partial(quantize_model, models[-1], config.quantize, dataset, run, progress)
+                models.append(resuming.model(f"{name}-{config.quantize}", make))
             if name in students:
                 progress.model(f"{name}-distilled")
                 plain = next(trained for trained in models if trained.name == name)
-                models.append(distil_model(plain, teaching, config, cleaning, dataset, run, progress))
+                make = partial(distil_model, plain, teaching, config, cleaning, dataset, run, progress)
+                models.append(resuming.model(f"{name}-distilled", make))
         if config.ensemble:
             progress.model("ensemble")
-            models.append(ensemble_model(models, others, cleaning, dataset, run, progress))
+            make = partial(ensemble_model, models, others, cleaning, dataset, run, progress)
+            models.append(resuming.model("ensemble", make))
         tokens.forget()
         if parts := parts_of_mix(models):
             progress.model("mix")
-            models.append(mix_model(*parts, dataset, run, progress))
-        fewer = few_labels(models, config, cleaning, dataset, progress) if config.label_counts else None
+            models.append(resuming.model("mix", partial(mix_model, *parts, dataset, run, progress)))
+        fewer = None
+        if config.label_counts:
+            fewer = few_labels(models, config, cleaning, dataset, resuming, progress)
         cleaning.forget()
+        stopwatch.turn_to(stopwatch.seconds + resuming.seconds)
         seconds = {"training": stopwatch.seconds}
         refused = _export(models, dataset, progress)
         seconds["export"] = stopwatch.seconds - sum(seconds.values())
@@ -168,6 +188,9 @@ def _export(models: Sequence[Trained], dataset: Dataset, progress: Progress) -> 
     """
     progress.start("exporting SavedModels")
     exported = [trained for trained in models if trained.model.exports]
+    for trained in exported:  # what an interrupted export left
+        for left in (trained.folder / SAVED_MODEL, *trained.folder.glob(".*.unfinished")):
+            shutil.rmtree(left, ignore_errors=True)
     pairs = [(trained.folder, trained.folder / SAVED_MODEL) for trained in exported]
     failure = export_models(pairs) if pairs else None
     progress.start("checking the SavedModels")

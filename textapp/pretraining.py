@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 import rich.console
 
 from textapp import __version__, machine
-from textapp.config import PretrainConfig
+from textapp.config import PretrainConfig, options_of
 from textapp.datasets import Split, load_dataset
 from textapp.datasets.cleaning import text_hash
 from textapp.datasets.texts import Texts, TextsWriter
@@ -76,13 +78,23 @@ def pretrain(config: PretrainConfig, *, command: str = "", console: rich.console
     check_precision(config.precision)
     cleaning = CachedCleaning(make_cleaning(config.stopwords))
     corpus = read_corpus(config)
-    run = RunFolder(config.output, config.run or f"{corpus.name[:70]}-{config.objective}", overwrite=config.overwrite)
+    fingerprint = hashlib.sha256(corpus.hashes).hexdigest()
+    run = RunFolder(
+        config.output,
+        config.run or f"{corpus.name[:70]}-{config.objective}",
+        overwrite=config.overwrite,
+        options=options_of(config)
+        | {"KERAS_BACKEND": keras.backend.backend(), "texts of the fingerprint": fingerprint},
+        resume=config.resume,
+    )
     for line in (f"{len(corpus.texts):,} texts to learn from, {len(corpus.held_out):,} held out", *_notes(corpus)):
         console.print(line, markup=False, highlight=False)
     folder = run.model(model)
     with Progress(console) as progress:
         progress.model(f"{model} {config.objective}")
+        progress.checkpoint = run.resumption / f"{model}.checkpoint"
         learned, options = LEARNERS[model](config, corpus, cleaning, folder, progress)
+        stopwatch.turn_to(stopwatch.seconds + progress.earlier)
         progress.line("learned", {"seconds": stopwatch.seconds, **learned.figures})
     content = {
         "objective": config.objective,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from textapp.errors import UserError
+from textapp.models.causal import CausalLM
 from textapp.models.classifier import Classifier
 from textapp.models.decoder import Decoder
 from textapp.models.encoder import Encoder
@@ -33,6 +34,7 @@ GENERATORS: dict[str, type[Generator]] = {
     "kneser-ney": KneserNey,
     "decoder": Decoder,
     "lstm-lm": LSTMLanguage,
+    "causal-lm": CausalLM,
 }
 
 # Made of trained models, not of texts; `textapp.fitting` makes them.

@@ -37,6 +37,7 @@ class Generator(abc.ABC):
         exports: whether it becomes a SavedModel.
         quantizes: whether `quantized` can make it smaller.
         by_default: whether the main job trains it where nobody says which models.
+        own_tokens: whether its tokens are others than those of the run's other generators.
         tokens: "bpe", "words" or "characters".
         vocabulary_size: the most tokens, V; None for what is usual for their kind.
         scrub: whether e-mail addresses, links and phone numbers of the training texts are replaced first.
@@ -53,6 +54,7 @@ class Generator(abc.ABC):
     exports: ClassVar[bool] = True
     quantizes: ClassVar[bool] = False
     by_default: ClassVar[bool] = True
+    own_tokens: ClassVar[bool] = False
 
     seed: int = 0
     context: int = 1_024
@@ -142,6 +144,10 @@ class Generator(abc.ABC):
     def _known_tokens(self) -> Tokens | None:
         """Return tokens that were learned before; None where there are none."""
         return None
+
+    def _load_tokens(self, folder: Path) -> Tokens:
+        """Read the tokens of a model's folder."""
+        return TOKENS[check_tokens(self.tokens)].load(folder)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text, without an end of text."""
@@ -246,7 +252,7 @@ class Generator(abc.ABC):
     def load(cls, folder: Path, options: dict) -> Self:
         """Return the model that `save` wrote; `textapp.load` finds the class and the options."""
         model = cls(**options)
-        model.subwords = TOKENS[check_tokens(model.tokens)].load(require_file(folder, TOKENIZER_FOLDER))
+        model.subwords = model._load_tokens(require_file(folder, TOKENIZER_FOLDER))
         model._load(folder)
         if model.label_names:
             model.label_bias = np.load(require_file(folder, LABEL_FILE), allow_pickle=False)

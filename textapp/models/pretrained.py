@@ -15,6 +15,7 @@ from textapp.datasets import Split
 from textapp.errors import UserError
 from textapp.models.folder import read_json, require_file, write_json
 from textapp.models.keras_file import COMPILE, load_network, save_network
+from textapp.models.low_rank import add_matrices, merged_weights
 from textapp.models.network import KerasClassifier
 from textapp.models.presets import ARCHITECTURE_FILE, Preset, load_preset, make_encoder, read_pretrained
 from textapp.models.starting import check_sizes
@@ -28,7 +29,6 @@ from textapp.training.vectors import VectorBatches
 
 # How much of a network learns; at which rate and over how many epochs, by default.
 TUNES = {"full": (8e-5, 2), "lora": (1e-3, 3), "head": (3e-3, 30)}
-ADAPTED = ("query", "value")  # the parts of attention that low-rank matrices are learned beside
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -116,7 +116,7 @@ class MiniLM(KerasClassifier):
         if self.tune == "head":
             network, make = self._head(), self._vectors
         elif self.tune == "lora":
-            self._add_matrices()
+            add_matrices(self.network.get_layer("encoder"), self.lora_rank)
         weights = self.class_weights(train.labels)
         batches = make(self.encode(train.texts), train.labels, weights, seed=self.seed)
         validation_batches = make(self.encode(validation.texts), validation.labels, weights)
@@ -167,16 +167,6 @@ class MiniLM(KerasClassifier):
     def _budget(self, steps: int) -> Budget:
         return dataclasses.replace(super()._budget(steps), warm_up=self.warm_up)
 
-    def _add_matrices(self) -> None:
-        """Let only matrices of low rank beside queries and values, and the last layer, learn."""
-        for layer in self.network.get_layer("encoder")._flatten_layers():
-            if any(True for _ in layer._flatten_layers(include_self=False)):
-                continue  # frozen as a whole it would hide what learns in it
-            layer.trainable = layer.name in ADAPTED
-            if layer.trainable:
-                layer.enable_lora(self.lora_rank)
-                layer.bias.trainable = False
-
     def _head(self) -> keras.Model:
         """Return the last layer, and what comes after the encoder, as a network of pooled vectors (B, D)."""
         vectors = keras.Input((self.width,), name="vectors")
@@ -195,14 +185,9 @@ class MiniLM(KerasClassifier):
 
     def _finished(self) -> keras.Model:
         """Return the network in float32, what was learned beside a matrix added to it, without its optimizer."""
-        for layer in self.network._flatten_layers():
-            if getattr(layer, "lora_enabled", False):
-                added = keras.ops.matmul(layer.lora_kernel_a, layer.lora_kernel_b) * (
-                    layer.lora_alpha / layer.lora_rank
-                )
-                layer._kernel.assign(keras.ops.convert_to_tensor(layer._kernel) + added)
+        weights = merged_weights(self.network)
         network = self.build()
-        network.set_weights([weight for weight in self.network.weights if "lora_kernel" not in weight.name])
+        network.set_weights(weights)
         network.compile(jit_compile=COMPILE)
         return network
 

@@ -9,12 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from textapp.errors import UserError
+from textapp.text.preset_tokens import PresetTokens
 from textapp.text.scrub import PLACEHOLDERS, scrub
 from textapp.text.spelled import Characters, Spelled, Words
 from textapp.text.subwords import Subwords
 
-Tokens = Subwords | Spelled
-# Each has train, encode, decode, token_bytes, save, load and len: V. The id of the end of text is END_ID in all.
+Tokens = Subwords | Spelled | PresetTokens
+# Each has encode, decode, token_bytes, save, load and len: V; and train, but for a preset's, which are there already.
+# The id of the end of text is END_ID in all.
 TOKENS: dict[str, type[Tokens]] = {
     "bpe": Subwords,
     "words": Words,

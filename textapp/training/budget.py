@@ -50,6 +50,19 @@ class Clock:
         self._check_seconds: float | None = None
         self._reserve = 0.0
 
+    def state(self) -> dict[str, float | bool | None]:
+        """Return what it has counted."""
+        return {name: value for name, value in vars(self).items() if name not in ("_budget", "_validation_steps")}
+
+    def take(self, state: dict[str, float | bool | None]) -> None:
+        """Go on from what another clock of the same budget had counted.
+
+        Raises:
+            KeyError: it is no such state.
+        """
+        for name in self.state():
+            setattr(self, name, state[name])
+
     def stepped(self, now: float, done: int) -> None:
         """Take in that `done` steps are finished."""
         if done == 1:

@@ -6,9 +6,11 @@ import math
 import sys
 
 import keras
+import numpy as np
 
 from textapp.errors import UserError
 from textapp.training.budget import RATES, Budget, Clock
+from textapp.training.checkpoint import Checkpoint, synchronize
 from textapp.training.progress import Progress, Stopwatch
 
 
@@ -33,7 +35,9 @@ def fit(
         monitor: what makes a check the best: the lowest "val_loss" or the highest "val_accuracy".
         epochs: the most passes over `train`; None, with a budget, for as many as it allows.
         patience: stop after this many epochs without a best check; twice as many in each further round of a budget.
-        progress: where to show the bar and a line a check, and where TensorBoard's logs go.
+        progress: where to show the bar and a line a check, and where TensorBoard's logs and the checkpoint go. Where
+            that is there already, the training goes on from it as if it had not been broken off; the network and
+            the batches must be what they were.
         budget: how long to train; None for no limit.
         stopwatch: began with the fit of the model, whose time is counted from there; None to count from here.
 
@@ -43,7 +47,7 @@ def fit(
 
     Raises:
         ValueError: there are neither epochs nor a budget.
-        UserError: the loss became infinite or no number, or memory was short.
+        UserError: the loss became infinite or no number, memory was short, or the checkpoint is damaged.
     """
     if epochs is None and budget is None:
         raise ValueError("epochs is None, which takes a budget; choose one of them")
@@ -61,20 +65,35 @@ def fit(
     if budget is not None:
         callbacks.append(_Timekeeper(checks, budget, validation))
     try:
-        network.fit(
-            train,
-            validation_data=validation,
-            epochs=sys.maxsize if epochs is None else epochs,
-            verbose=0,
-            callbacks=callbacks,
-        )
+        if keras.backend.backend() == "jax":
+            # Else Keras builds on a batch of `train`, and those that its threads fetched meanwhile come in the first
+            # epoch, too, as many as there happened to be.
+            network.test_on_batch(*validation[0])
+        left = [(train, 0, epochs or sys.maxsize)]
+        if progress.checkpoint is not None:
+            parts = {"checks": checks} if budget is None else {"checks": checks, "timekeeper": callbacks[-1]}
+            checkpoint = Checkpoint(progress.checkpoint, network, train, parts)
+            left = checkpoint.left(validation, epochs=epochs or sys.maxsize)
+            callbacks.append(checkpoint)
+        for batches, first, end in left:
+            if first < end and not network.stop_training:
+                network.fit(
+                    batches,
+                    validation_data=validation,
+                    initial_epoch=first,
+                    epochs=end,
+                    shuffle=False,  # the batches do it themselves, so that their order hangs on seed and epoch alone
+                    verbose=0,
+                    callbacks=callbacks,
+                )
     except Exception as error:  # each backend, and XLA, has a class of its own for it
         if "ResourceExhausted" not in type(error).__name__ and "RESOURCE_EXHAUSTED" not in str(error):
             raise
         raise UserError(
-            "the device's memory is too small for a training step; use --accumulate 4 or --tune head with minilm, "
+            "the device's memory is too small for a training step; use --accumulate 4 with minilm or causal-lm, "
             "leave out models with --models, or end what else runs there"
         ) from error
+    network.set_weights(checks.weights)
     return checks.history
 
 
@@ -87,6 +106,7 @@ class _Checks(keras.callbacks.Callback):
         planned: how many steps are wanted, None where only the time limits them.
         done: how many are finished.
         patience: how many epochs to go on without a best check.
+        weights: of the best check, None before the first.
     """
 
     def __init__(
@@ -106,13 +126,17 @@ class _Checks(keras.callbacks.Callback):
         self.planned = None if epochs is None else epochs * steps
         self._progress, self._epochs, self._steps = progress, epochs, steps
         self._monitor, self.patience, self._waited = monitor, patience, 0
-        self._best, self._weights = -math.inf, None
+        self._best, self.weights = -math.inf, None
         self._seconds = seconds
+        self._broken_off: float | None = None  # the seconds that were over when the checkpoint was written
 
     def on_train_begin(self, logs=None):
         self._progress.start("training", total=self.planned if self._seconds is None else self._seconds)
 
     def on_train_batch_end(self, batch, logs=None):
+        if self._broken_off is not None:
+            self._go_on_at(self._broken_off)  # the first step compiled, once more
+            self._broken_off = None
         self.done += 1
         # Asking a device for its loss waits for the step, so not at every one.
         if batch % 10 == 9:
@@ -124,8 +148,30 @@ class _Checks(keras.callbacks.Callback):
         if self._waited >= self.patience:
             self.model.stop_training = True
 
-    def on_train_end(self, logs=None):
-        self.model.set_weights(self._weights)
+    def state(self) -> tuple[dict, list[np.ndarray]]:
+        """Return what a checkpoint has of it."""
+        names = ("history", "done", "patience", "_waited")
+        facts = {name: getattr(self, name) for name in names} | {"seconds": self.stopwatch.seconds}
+        return facts, self.weights or []
+
+    def take(self, facts: dict, arrays: list[np.ndarray]) -> None:
+        """Go on from the state that a checkpoint has."""
+        for name in ("history", "done", "patience", "_waited"):
+            setattr(self, name, facts[name])
+        self._best = max((self._value(row) for row in self.history), default=-math.inf)
+        self.weights = arrays or None
+        self._broken_off = facts["seconds"]
+        self._go_on_at(self._broken_off)
+        self._progress.line(f"goes on after epoch {self.done / self._steps:.4g}", {"seconds": self._broken_off})
+
+    def _go_on_at(self, seconds: float) -> None:
+        """Turn the stopwatch to where it stood: neither the time between nor what had to be done again counts."""
+        self._progress.earlier += seconds - self.stopwatch.seconds
+        self.stopwatch.turn_to(seconds)
+
+    def _value(self, row: dict[str, float]) -> float:
+        """Return what is the highest of the best check."""
+        return -row[self._monitor] if self._monitor == "val_loss" else row[self._monitor]
 
     def keep(self, logs: dict[str, float]) -> None:
         """Take in the figures of a check, and the weights if they are the best so far."""
@@ -138,9 +184,9 @@ class _Checks(keras.callbacks.Callback):
                 f"the loss is no finite number after epoch {row['epoch']:.4g}; try a smaller learning rate or another "
                 "seed"
             )
-        value = -row[self._monitor] if self._monitor == "val_loss" else row[self._monitor]
+        value = self._value(row)
         if value > self._best:
-            self._best, self._weights, self._waited = value, self.model.get_weights(), 0
+            self._best, self.weights, self._waited = value, self.model.get_weights(), 0
         of = "" if self._epochs is None else f"/{self._epochs}"
         self._progress.line(
             f"epoch {row['epoch']:.4g}{of}", {key: value for key, value in row.items() if key != "epoch"}
@@ -154,15 +200,29 @@ class _Timekeeper(keras.callbacks.Callback):
         super().__init__()
         self._checks, self._budget, self._validation = checks, budget, validation
         self._set = 0.0
+        self._clock: Clock | None = None
 
     def on_train_begin(self, logs=None):
-        self._clock = Clock(
+        if self._clock is None:
+            self._clock = self._new_clock()
+            self._set_rate(0.0)
+
+    def _new_clock(self) -> Clock:
+        return Clock(
             self._budget,
             now=self._checks.stopwatch.seconds,
             steps=self._checks.planned,
             validation_steps=len(self._validation),
         )
-        self._set_rate(0.0)
+
+    def state(self) -> tuple[dict, list[np.ndarray]]:
+        """Return what a checkpoint has of it."""
+        return {"clock": self._clock.state(), "set": self._set}, []
+
+    def take(self, facts: dict, arrays: list[np.ndarray]) -> None:
+        """Go on from the state that a checkpoint has; the optimizer's rate is one of its variables."""
+        self._clock, self._set = self._new_clock(), facts["set"]
+        self._clock.take(facts["clock"])
 
     def on_train_batch_end(self, batch, logs=None):
         now, done = self._checks.stopwatch.seconds, self._checks.done
@@ -191,7 +251,7 @@ class _Timekeeper(keras.callbacks.Callback):
 
     def _check(self, logs: dict[str, float]) -> None:
         """Look at the validation texts inside an epoch."""
-        self._synchronize()
+        synchronize(self.model)
         logs = {name: float(value) for name, value in logs.items()}
         # Keras counts the metrics of training and of validation in the same variables.
         counted = [keras.ops.convert_to_numpy(variable) for variable in self.model.metrics_variables]
@@ -204,10 +264,5 @@ class _Timekeeper(keras.callbacks.Callback):
 
     def _set_rate(self, spent: float) -> None:
         self._set = spent
-        self._synchronize()
+        synchronize(self.model)
         self.model.optimizer.learning_rate = self._clock.learning_rate(spent)
-
-    def _synchronize(self) -> None:
-        """Have the variables hold what they should: on JAX they do not while an epoch goes on."""
-        if keras.backend.backend() == "jax":
-            self.model.jax_state_sync()

@@ -39,4 +39,4 @@ class LayerwiseAdamW(keras.optimizers.Adam):
 
 def decays(path: str) -> bool:
     """Return whether a weight of this path decays: biases and what a layer norm learns do not."""
-    return path.rpartition("/")[2] not in ("bias", "gamma", "beta")
+    return path.rpartition("/")[2] not in ("bias", "gamma", "beta", "scale")

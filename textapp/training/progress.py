@@ -17,6 +17,12 @@ class Progress:
     Args:
         console: where to print; None to be silent.
         total: how many models will be trained.
+
+    Attributes:
+        logs: where Keras writes its figures for TensorBoard; None for nowhere.
+        checkpoint: the file that the next training goes on from, where it is there, and writes; None for none.
+        earlier: seconds of the model's training that no stopwatch counts, as they were over when it was broken off,
+            less those that had to be spent again.
     """
 
     def __init__(self, console: Console | None = None, *, total: int = 1):
@@ -25,6 +31,8 @@ class Progress:
         self._number = 0
         self._title = ""
         self.logs: Path | None = None
+        self.checkpoint: Path | None = None
+        self.earlier = 0.0
         self._task: rich.progress.TaskID | None = None
         self._bar = rich.progress.Progress(
             rich.progress.TextColumn("{task.description}"),
@@ -85,3 +93,7 @@ class Stopwatch:
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self._start
+
+    def turn_to(self, seconds: float) -> None:
+        """Let it count on from so many."""
+        self._start = time.perf_counter() - seconds

@@ -9,6 +9,8 @@ import numpy as np
 
 from textapp.training.batches import WORKERS
 
+SCORED_ROWS = 32  # windows that go through a network together
+
 
 def pack(documents: Sequence[Sequence[int]], *, context: int, end_id: int, seed: int) -> np.ndarray:
     """Return all texts one after the other, cut into windows without any padding.
@@ -98,9 +100,11 @@ class ScoreWindows(keras.utils.PyDataset):
         document_of: for each batch the position of each row's text, an int array of shape (B,).
     """
 
-    def __init__(self, rows: np.ndarray, targets: np.ndarray, weights: np.ndarray, document_of: np.ndarray):
+    def __init__(
+        self, rows: np.ndarray, targets: np.ndarray, weights: np.ndarray, document_of: np.ndarray, *, batch_size: int
+    ):
         super().__init__(workers=WORKERS)
-        self._batch_size = 32
+        self._batch_size = batch_size
         missing = -len(rows) % self._batch_size
         self._parts = [np.pad(part, ((0, missing), (0, 0))) for part in (rows, targets, weights)]
         self._document_of = np.pad(document_of, (0, missing))
@@ -117,13 +121,16 @@ class ScoreWindows(keras.utils.PyDataset):
         return _inputs(rows), targets, weights
 
 
-def score_windows(documents: Sequence[Sequence[int]], *, context: int, end_id: int) -> ScoreWindows:
+def score_windows(
+    documents: Sequence[Sequence[int]], *, context: int, end_id: int, batch_size: int = SCORED_ROWS
+) -> ScoreWindows:
     """Return the windows of each text, one after the other, padded on the right.
 
     Args:
         documents: the ids of each text; the first token is predicted from `end_id`.
         context: T.
         end_id: stands before each text, and as padding, which has weight 0.
+        batch_size: B.
     """
     rows, targets, weights, document_of = [], [], [], []
     for position, ids in enumerate(documents):
@@ -142,4 +149,5 @@ def score_windows(documents: Sequence[Sequence[int]], *, context: int, end_id: i
         np.array(targets, np.int32).reshape(shape),
         np.array(weights, np.float32).reshape(shape),
         np.array(document_of, np.int64),
+        batch_size=batch_size,
     )
