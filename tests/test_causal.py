@@ -24,10 +24,10 @@ from textapp.models.causal_network import make_backbone, make_network
 from textapp.models.causal_presets import FAMILIES, load_causal
 from textapp.models.writing import Reader
 from textapp.text.preset_tokens import PROBE, PresetTokens
-from textapp.text.subwords import _BYTE_OF, END_ID
+from textapp.text.subwords import BYTE_OF, END_ID
 
 MERGES = [("o", "o"), ("g", "oo"), ("goo", "d"), ("Ġ", "f"), ("i", "l"), ("Ġf", "il")]
-PIECES = [*_BYTE_OF, *(left + right for left, right in MERGES)]
+PIECES = [*BYTE_OF, *(left + right for left, right in MERGES)]
 SPECIAL = {
     "gpt2": ["<|endoftext|>"],
     "llama": ["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"],

@@ -101,10 +101,10 @@ def _byte_pieces(
     *, before: Sequence[str] = ("<s>", "<pad>", "</s>", "<unk>"), after: Sequence[str] = ("<mask>",)
 ) -> tuple[dict[str, int], list[str]]:
     """Return a vocabulary and merges as RoBERTa has them, or with other special tokens."""
-    from textapp.text.subwords import _BYTE_OF
+    from textapp.text.subwords import BYTE_OF
 
     merges = ["o o", "g oo", "goo d", "Ġ b"]
-    pieces = [*before, *_BYTE_OF, *(merge.replace(" ", "") for merge in merges), *after]
+    pieces = [*before, *BYTE_OF, *(merge.replace(" ", "") for merge in merges), *after]
     return {piece: position for position, piece in enumerate(pieces)}, merges
 
 

@@ -24,6 +24,21 @@ MODELS = "majority, tfidf, nbsvm, lstm, encoder, minilm, bigram, kneser-ney, dec
 DRAWING, WORDS, CONTROL = "Which tokens", "Which words", "What it is like"  # of generate's options
 INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
 
+# Options of several commands.
+TextColumn = Annotated[
+    str | None, typer.Option(help="Its column of texts; guessed when obvious.", rich_help_panel="Data")
+]
+LabelColumn = Annotated[
+    str | None, typer.Option(help="Its column of labels; guessed when obvious.", rich_help_panel="Data")
+]
+AclImdb = Annotated[Path | None, typer.Option(help="The aclImdb folder, for aclimdb.", rich_help_panel="Data")]
+Output = Annotated[Path, typer.Option(help="The folder of the runs.", rich_help_panel="Run")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the finished run.", rich_help_panel="Run")]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with the run of these options that was interrupted.", rich_help_panel="Run"),
+]
+
 app = typer.Typer(
     help="Train, compare and ship text classifiers and text generators.",
     no_args_is_help=True,
@@ -70,14 +85,8 @@ def train(
             rich_help_panel="Data",
         ),
     ] = None,
-    text_column: Annotated[
-        str | None,
-        typer.Option(help="Its column of texts; guessed when obvious.", rich_help_panel="Data"),
-    ] = None,
-    label_column: Annotated[
-        str | None,
-        typer.Option(help="Its column of labels; guessed when obvious.", rich_help_panel="Data"),
-    ] = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
     slice_column: Annotated[
         str | None,
         typer.Option(help="A column of --data to report accuracy by. (default: source)", rich_help_panel="Data"),
@@ -90,9 +99,7 @@ def train(
         Path | None,
         typer.Option(help="A file to test on; split off --data if not given.", rich_help_panel="Data"),
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="The aclImdb folder, for aclimdb.", rich_help_panel="Data")
-    ] = None,
+    data_dir: AclImdb = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most this many texts per split.", rich_help_panel="Data")
     ] = None,
@@ -242,16 +249,9 @@ def train(
             rich_help_panel="Run",
         ),
     ] = None,
-    output: Annotated[Path, typer.Option(help="The folder of the runs.", rich_help_panel="Run")] = Path("saved_models"),
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the finished run.", rich_help_panel="Run")
-    ] = False,
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume", help="Go on with the run of these options that was interrupted.", rich_help_panel="Run"
-        ),
-    ] = False,
+    output: Output = Path("saved_models"),
+    overwrite: Overwrite = False,
+    resume: Resume = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write Keras's logs for TensorBoard, too.", rich_help_panel="Run")
     ] = False,
@@ -326,21 +326,15 @@ def pretrain(
             rich_help_panel="Data",
         ),
     ] = None,
-    text_column: Annotated[
-        str | None, typer.Option(help="Its column of texts; guessed when obvious.", rich_help_panel="Data")
-    ] = None,
-    label_column: Annotated[
-        str | None, typer.Option(help="Its column of labels; guessed when obvious.", rich_help_panel="Data")
-    ] = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
     validation: Annotated[
         Path | None, typer.Option(help="As for train; none of its texts is read.", rich_help_panel="Data")
     ] = None,
     test: Annotated[
         Path | None, typer.Option(help="As for train; none of its texts is read.", rich_help_panel="Data")
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="The aclImdb folder, for aclimdb.", rich_help_panel="Data")
-    ] = None,
+    data_dir: AclImdb = None,
     unlabelled: Annotated[
         list[Path] | None, typer.Option(help="A file of texts; may be given again.", rich_help_panel="Data")
     ] = None,
@@ -395,16 +389,9 @@ def pretrain(
         str | None,
         typer.Option(help="The run's name. (default: the dataset's and the objective)", rich_help_panel="Run"),
     ] = None,
-    output: Annotated[Path, typer.Option(help="The folder of the runs.", rich_help_panel="Run")] = Path("saved_models"),
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the finished run.", rich_help_panel="Run")
-    ] = False,
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume", help="Go on with the run of these options that was interrupted.", rich_help_panel="Run"
-        ),
-    ] = False,
+    output: Output = Path("saved_models"),
+    overwrite: Overwrite = False,
+    resume: Resume = False,
 ) -> None:
     """Let a network learn from texts without their labels; train --init-from starts from it."""
     columns = {"text_column": text_column, "label_column": label_column}

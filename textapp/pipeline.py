@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import keras
 import rich.console
 
 from textapp import __version__, machine
 from textapp.combining import check_ensemble, distil_model, ensemble_model, mix_model, parts_of_mix
-from textapp.config import TrainConfig, options_of
+from textapp.config import TrainConfig
 from textapp.datasets import Dataset, load_dataset
 from textapp.errors import UserError
 from textapp.export.parity import check_classifier, check_generator
@@ -47,7 +46,7 @@ from textapp.pretrained_runs import check_texts, chosen_starts
 from textapp.reports.schema import build_report
 from textapp.reports.terminal import print_report
 from textapp.reports.write import write_model_cards, write_report
-from textapp.resuming import Resuming
+from textapp.resuming import Resuming, choices
 from textapp.run import RunFolder
 from textapp.teaching import Teaching, chosen_students, teach, the_teacher
 from textapp.text.cache import CachedCleaning
@@ -97,8 +96,7 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
         config.output,
         config.run or dataset.name[:80],
         overwrite=config.overwrite,
-        options=options_of(config)
-        | {"KERAS_BACKEND": keras.backend.backend(), "texts of the fingerprint": dataset.facts["fingerprint"]},
+        options=choices(config, dataset.facts["fingerprint"]),
         resume=config.resume,
     )
     _announce(dataset, run, console)

@@ -9,12 +9,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 import rich.console
 
 from textapp import __version__, machine
-from textapp.config import PretrainConfig, options_of
+from textapp.config import PretrainConfig
 from textapp.datasets import Split, load_dataset
 from textapp.datasets.cleaning import text_hash
 from textapp.datasets.texts import Texts, TextsWriter
@@ -29,6 +28,7 @@ from textapp.models.masked_preset import MaskedPreset
 from textapp.models.masked_words import Learned, MaskedEncoder
 from textapp.models.pretrained import MiniLM
 from textapp.models.starting import OBJECTIVES, PRETRAINING_FILE, SIZES, TEXTS_FILE
+from textapp.resuming import choices
 from textapp.run import RunFolder
 from textapp.text.cache import CachedCleaning
 from textapp.text.cleaning import make_cleaning
@@ -83,8 +83,7 @@ def pretrain(config: PretrainConfig, *, command: str = "", console: rich.console
         config.output,
         config.run or f"{corpus.name[:70]}-{config.objective}",
         overwrite=config.overwrite,
-        options=options_of(config)
-        | {"KERAS_BACKEND": keras.backend.backend(), "texts of the fingerprint": fingerprint},
+        options=choices(config, fingerprint),
         resume=config.resume,
     )
     for line in (f"{len(corpus.texts):,} texts to learn from, {len(corpus.held_out):,} held out", *_notes(corpus)):

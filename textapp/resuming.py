@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import keras
 import numpy as np
 
 from textapp.arrays_file import damaged, read_arrays, write_arrays
+from textapp.config import PretrainConfig, TrainConfig, options_of
 from textapp.fitting import Trained
 from textapp.models import Classifier, Generator, load
 from textapp.run import RunFolder
@@ -117,6 +119,14 @@ class Resuming:
         except (KeyError, TypeError) as error:
             raise damaged(path, error) from error
         return Trained(name=name, model=model, folder=folder, **kept, **{key: arrays.get(key) for key in ARRAYS})
+
+
+def choices(config: TrainConfig | PretrainConfig, fingerprint: str) -> dict[str, str]:
+    """Return all that must be the same for a run to go on, in words, by its name."""
+    return options_of(config) | {
+        "KERAS_BACKEND": keras.backend.backend(),
+        "texts of the fingerprint": fingerprint,
+    }
 
 
 def _clear(folder: Path) -> None:

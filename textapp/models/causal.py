@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ from textapp.text.preset_tokens import PresetTokens
 from textapp.text.subwords import END_ID
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
-from textapp.training.layerwise import LayerwiseAdamW
+from textapp.training.layerwise import fine_tuning
 from textapp.training.precision import WIDE, building_in, choose_precision
 from textapp.training.progress import Progress, Stopwatch
 from textapp.training.windows import Windows, pack, score_windows
@@ -180,17 +179,12 @@ class CausalLM(Generator):
         return score_windows(documents, context=self.context, end_id=END_ID, batch_size=self._rows_at_once)
 
     def _optimizer(self, steps: int) -> keras.optimizers.Optimizer:
-        rate = self.learning_rate
-        if self.budget is None:
-            total = max(2, self.epochs * steps // self.accumulate)
-            rising = max(1, math.ceil(self.warm_up * total))
-            rate = keras.optimizers.schedules.CosineDecay(0.0, total - rising, warmup_target=rate, warmup_steps=rising)
-        return LayerwiseAdamW(
-            rate,
-            scale_of=lambda path: 1.0,
+        return fine_tuning(
+            self.learning_rate,
+            steps=None if self.budget is not None else self.epochs * steps,
+            warm_up=self.warm_up,
+            accumulate=self.accumulate,
             decay=self.weight_decay,
-            global_clipnorm=1.0,
-            gradient_accumulation_steps=None if self.accumulate == 1 else self.accumulate,
         )
 
     @property

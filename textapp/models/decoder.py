@@ -28,6 +28,7 @@ from textapp.training.budget import Budget
 from textapp.training.fit import fit
 from textapp.training.precision import building_in, choose_precision
 from textapp.training.progress import Progress, Stopwatch
+from textapp.training.schedule import warmed_up
 from textapp.training.windows import Windows, pack, score_windows
 
 GPT2_WIDTH = 768
@@ -148,10 +149,7 @@ class Decoder(Generator):
         rate = self.learning_rate
         if not timed:
             steps = checks * len(windows)
-            warm_up = min(50, math.ceil(steps / 10))
-            rate = keras.optimizers.schedules.CosineDecay(
-                0.0, max(1, steps - warm_up), warmup_target=rate, warmup_steps=warm_up
-            )
+            rate = warmed_up(rate, steps=steps, rising=min(50, math.ceil(steps / 10)))
         trained.compile(
             optimizer=keras.optimizers.Muon(
                 rate,

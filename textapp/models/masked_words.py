@@ -25,6 +25,7 @@ from textapp.training.fit import fit
 from textapp.training.masking import NEXT, WORDS, MaskedBatches, Masking
 from textapp.training.precision import building_in, choose_precision
 from textapp.training.progress import Progress, Stopwatch
+from textapp.training.schedule import warmed_up
 
 WARM_UP = 0.05  # share of the training in which the rate rises
 
@@ -99,10 +100,7 @@ def fit_masked(
     rate, budget = options.learning_rate, options.budget
     if budget is None:
         steps = options.epochs * len(batches)
-        warm_up = math.ceil(WARM_UP * steps)
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0, max(1, steps - warm_up), warmup_target=rate, warmup_steps=warm_up
-        )
+        rate = warmed_up(rate, steps=steps, rising=math.ceil(WARM_UP * steps))
     optimizer = keras.optimizers.AdamW(rate, weight_decay=0.01, beta_2=0.98, global_clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")

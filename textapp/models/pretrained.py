@@ -22,7 +22,7 @@ from textapp.models.starting import check_sizes
 from textapp.text.pretrained_tokens import FOLDER, PretrainedTokens, load_tokens
 from textapp.text.ragged import Ragged
 from textapp.training.budget import Budget
-from textapp.training.layerwise import LayerwiseAdamW
+from textapp.training.layerwise import fine_tuning
 from textapp.training.precision import WIDE, building_in, choose_precision
 from textapp.training.progress import Progress, Stopwatch
 from textapp.training.vectors import VectorBatches
@@ -146,17 +146,13 @@ class MiniLM(KerasClassifier):
         return -(-self.batch_size // self.accumulate)
 
     def _optimizer(self, steps: int) -> keras.optimizers.Optimizer:
-        rate = self.learning_rate
-        if self.budget is None:
-            total = max(2, self.epochs * steps // self.accumulate)
-            rising = max(1, round(self.warm_up * total))
-            rate = keras.optimizers.schedules.CosineDecay(0.0, total - rising, warmup_target=rate, warmup_steps=rising)
-        return LayerwiseAdamW(
-            rate,
-            scale_of=self._scale_of,
+        return fine_tuning(
+            self.learning_rate,
+            steps=None if self.budget is not None else self.epochs * steps,
+            warm_up=self.warm_up,
+            accumulate=self.accumulate,
             decay=self.weight_decay,
-            global_clipnorm=1.0,
-            gradient_accumulation_steps=None if self.accumulate == 1 else self.accumulate,
+            scale_of=self._scale_of,
         )
 
     def _scale_of(self, path: str) -> float:

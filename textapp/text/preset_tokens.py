@@ -12,14 +12,14 @@ import tokenizers
 
 from textapp.errors import UserError
 from textapp.json_files import read_json, write_json
-from textapp.text.subwords import _BYTE_OF, CHUNK, END_ID, END_OF_TEXT, MERGES_FILE, VOCABULARY_FILE
+from textapp.text.subwords import BYTE_OF, END_ID, END_OF_TEXT, MERGES_FILE, VOCABULARY_FILE, ByteLevel
 
 SETTINGS_FILE = "tokenizer.json"
 SPLITTERS = ("Sequence", "Split", "Digits", "ByteLevel")  # what may cut a text before the merges
 PROBE = "It's  a good\tfilm\r\n\n 1999 km/h,\u00e9\u4eac\U0001f44d\x00 <|endoftext|>  "  # spelled and read back
 
 
-class PresetTokens:
+class PresetTokens(ByteLevel):
     """Byte-level BPE of a preset, with the interface of `textapp.text.subwords.Subwords` but for learning.
 
     The end of text has `END_ID` here as with all generators, and the token that has that id in the preset has the
@@ -53,7 +53,7 @@ class PresetTokens:
         self.vocabulary, self.merges, self.end, self.start = vocabulary, list(merges), end, start
         self.size, self.split, self.ignore_merges = size, _checked(split), ignore_merges
         ids = sorted(vocabulary.values())
-        if missing := [token for token in (*_BYTE_OF, end, start) if token not in vocabulary]:
+        if missing := [token for token in (*BYTE_OF, end, start) if token not in vocabulary]:
             raise UserError(
                 f"its {len(vocabulary)} tokens lack {missing[0]!r}; only byte-level BPE, as GPT-2, Llama 3 and Qwen "
                 "have it, can be used"
@@ -63,8 +63,8 @@ class PresetTokens:
         if ids[-1] >= size:
             raise UserError(f"it has {ids[-1] + 1} tokens, but there are {size} embeddings")
         self.start_id = vocabulary[start]
-        ordinary = {*_BYTE_OF, *(left + right for left, right in self.merges)} & vocabulary.keys() - {end}
-        self._bytes = {vocabulary[token]: bytes(_BYTE_OF[letter] for letter in token) for token in ordinary}
+        ordinary = {*BYTE_OF, *(left + right for left, right in self.merges)} & vocabulary.keys() - {end}
+        self._bytes = {vocabulary[token]: bytes(BYTE_OF[letter] for letter in token) for token in ordinary}
         self._tokenizer = _make({token: vocabulary[token] for token in ordinary}, self.merges, split, ignore_merges)
         if self.decode(self.encode([PROBE])[0]) != PROBE:
             raise UserError("it does not give a text back as it was; only byte-level BPE can be used")
@@ -88,27 +88,9 @@ class PresetTokens:
         silent[[END_ID, *self._bytes]] = False
         return silent
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text, without an end of text."""
-        texts = [text.encode("utf-8", errors="replace").decode() for text in texts]  # lone surrogates to "?"
-        chunks = (texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK))
-        return [encoding.ids for chunk in chunks for encoding in self._tokenizer.encode_batch_fast(chunk)]
-
-    def decode(self, token_ids: Iterable[int]) -> str:
-        """Return the text of ids; bytes that are no UTF-8 become U+FFFD, ends of text nothing."""
-        return b"".join(self.token_bytes(int(i)) for i in token_ids).decode("utf-8", errors="replace")
-
-    def token_bytes(self, token_id: int) -> bytes:
-        """Return the bytes that a token stands for; none for one that is never written, and for the end of text."""
-        return self._bytes.get(token_id, b"")
-
     def save(self, folder: Path) -> None:
         """Write `vocabulary.json`, `merges.txt` and the settings."""
-        folder.mkdir(parents=True, exist_ok=True)
-        vocabulary = json.dumps(self.vocabulary, ensure_ascii=False, indent=0)
-        (folder / VOCABULARY_FILE).write_text(vocabulary, encoding="utf-8")
-        merges = "".join(f"{left} {right}\n" for left, right in self.merges)
-        (folder / MERGES_FILE).write_text(merges, encoding="utf-8")
+        super().save(folder)
         settings = {name: getattr(self, name) for name in ("end", "start", "size", "split", "ignore_merges")}
         write_json(folder / SETTINGS_FILE, {"merges": len(self.merges), **settings})
 

@@ -30,7 +30,43 @@ SPLIT_PATTERN = "|".join(
 CHUNK = 1_000  # texts encoded at a time: the library keeps some 100 bytes a token beside the id
 
 
-class Subwords:
+class ByteLevel:
+    """What byte-level BPE does with the tokens of a vocabulary, however they were come by.
+
+    Attributes:
+        vocabulary: token to id, each byte spelled as a character of `BYTE_OF`.
+        merges: pairs of tokens, the earliest learned first.
+    """
+
+    vocabulary: dict[str, int]
+    merges: list[tuple[str, str]]
+    _tokenizer: tokenizers.Tokenizer
+    _bytes: dict[int, bytes]  # of each id that stands for some
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of each text, without an end of text."""
+        texts = [text.encode("utf-8", errors="replace").decode() for text in texts]  # lone surrogates to "?"
+        chunks = (texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK))
+        return [encoding.ids for chunk in chunks for encoding in self._tokenizer.encode_batch_fast(chunk)]
+
+    def decode(self, token_ids: Iterable[int]) -> str:
+        """Return the text of ids; bytes that are no UTF-8 become U+FFFD, ends of text nothing."""
+        return b"".join(self.token_bytes(int(i)) for i in token_ids).decode("utf-8", errors="replace")
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """Return the bytes that a token stands for; none for one that is never written, and for the end of text."""
+        return self._bytes.get(token_id, b"")
+
+    def save(self, folder: Path) -> None:
+        """Write `vocabulary.json` and `merges.txt`, in the format of GPT-2 and KerasHub."""
+        folder.mkdir(parents=True, exist_ok=True)
+        vocabulary = json.dumps(self.vocabulary, ensure_ascii=False, indent=0)
+        (folder / VOCABULARY_FILE).write_text(vocabulary, encoding="utf-8")
+        merges = "".join(f"{left} {right}\n" for left, right in self.merges)
+        (folder / MERGES_FILE).write_text(merges, encoding="utf-8")
+
+
+class Subwords(ByteLevel):
     """Byte-level BPE, as GPT-2's, with merges of its own.
 
     The text "<|endoftext|>" inside a review is spelled out in ordinary tokens, so that no text can end itself.
@@ -47,11 +83,11 @@ class Subwords:
         self.merges = list(merges)
         self._tokenizer = _byte_level(tokenizers.models.BPE(vocabulary, self.merges))
         self._bytes = {
-            token_id: bytes(_BYTE_OF[character] for character in token)
+            token_id: bytes(BYTE_OF[character] for character in token)
             for token, token_id in vocabulary.items()
             if token_id != END_ID
         }
-        self.byte_ids = {byte: vocabulary[character] for character, byte in _BYTE_OF.items()}
+        self.byte_ids = {byte: vocabulary[character] for character, byte in BYTE_OF.items()}
 
     @classmethod
     def train(cls, texts: Iterable[str], *, size: int) -> Subwords:
@@ -67,7 +103,7 @@ class Subwords:
             tokenizers.trainers.BpeTrainer(
                 vocab_size=size,
                 special_tokens=[END_OF_TEXT],
-                initial_alphabet=sorted(_BYTE_OF),
+                initial_alphabet=sorted(BYTE_OF),
                 show_progress=False,
             ),
         )
@@ -77,28 +113,6 @@ class Subwords:
     def __len__(self) -> int:
         """Return V."""
         return len(self.vocabulary)
-
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text, without an end of text."""
-        texts = [text.encode("utf-8", errors="replace").decode() for text in texts]  # lone surrogates to "?"
-        chunks = (texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK))
-        return [encoding.ids for chunk in chunks for encoding in self._tokenizer.encode_batch_fast(chunk)]
-
-    def decode(self, token_ids: Iterable[int]) -> str:
-        """Return the text of ids; bytes that are no UTF-8 become U+FFFD, ends of text nothing."""
-        return b"".join(self.token_bytes(int(i)) for i in token_ids).decode("utf-8", errors="replace")
-
-    def token_bytes(self, token_id: int) -> bytes:
-        """Return the bytes that a token stands for; none for the end of text."""
-        return self._bytes.get(token_id, b"")
-
-    def save(self, folder: Path) -> None:
-        """Write `vocabulary.json` and `merges.txt`, in the format of GPT-2 and KerasHub."""
-        folder.mkdir(parents=True, exist_ok=True)
-        vocabulary = json.dumps(self.vocabulary, ensure_ascii=False, indent=0)
-        (folder / VOCABULARY_FILE).write_text(vocabulary, encoding="utf-8")
-        merges = "".join(f"{left} {right}\n" for left, right in self.merges)
-        (folder / MERGES_FILE).write_text(merges, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Subwords:
@@ -110,7 +124,7 @@ class Subwords:
         vocabulary = json.loads((folder / VOCABULARY_FILE).read_text(encoding="utf-8"))
         lines = (folder / MERGES_FILE).read_text(encoding="utf-8").splitlines()
         # A merge makes one token at most: with fewer of them texts would silently become more tokens.
-        if len(lines) < len(vocabulary) - len(_BYTE_OF) - 1:
+        if len(lines) < len(vocabulary) - len(BYTE_OF) - 1:
             raise UserError(f"{folder} is damaged: {len(lines)} merges for {len(vocabulary)} tokens")
         return cls(vocabulary, [tuple(line.split(" ")) for line in lines])
 
@@ -137,4 +151,4 @@ def _byte_characters() -> dict[str, int]:
     }
 
 
-_BYTE_OF = _byte_characters()
+BYTE_OF = _byte_characters()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import keras
 
+from textapp.training.schedule import warmed_up
+
 
 class LayerwiseAdamW(keras.optimizers.Adam):
     """Adam with a learning rate for each weight, and decoupled weight decay (Loshchilov and Hutter 2019).
@@ -35,6 +37,36 @@ class LayerwiseAdamW(keras.optimizers.Adam):
         if self._decays[index]:
             self.assign_sub(variable, variable * rate * self._decays[index])
         super().update_step(gradient, variable, rate)
+
+
+def fine_tuning(
+    rate: float,
+    *,
+    steps: int | None,
+    warm_up: float,
+    accumulate: int,
+    decay: float,
+    scale_of: Callable[[str], float] = lambda path: 1.0,
+) -> LayerwiseAdamW:
+    """Return the optimizer of a pretrained network.
+
+    Args:
+        rate: the highest.
+        steps: batches that go through the network in all; None where a budget sets the rate.
+        warm_up: share of the steps in which the rate rises.
+        accumulate: batches that make a step of the optimizer together.
+        decay, scale_of: of `LayerwiseAdamW`.
+    """
+    if steps is not None:
+        taken = steps // accumulate
+        rate = warmed_up(rate, steps=taken, rising=round(warm_up * taken))
+    return LayerwiseAdamW(
+        rate,
+        scale_of=scale_of,
+        decay=decay,
+        global_clipnorm=1.0,
+        gradient_accumulation_steps=None if accumulate == 1 else accumulate,
+    )
 
 
 def decays(path: str) -> bool:
