@@ -36,6 +36,8 @@ class MiniLM(KerasClassifier):
     """The encoder of a preset, the mean over a text's tokens, and a last layer. It reads texts as they are.
 
     Attributes:
+        sequence_length: no more than the preset's own. By validation accuracy: trained on 256 tokens of each review,
+            one network answered 0.925 with 256, 0.930 with 384 and 0.935 with 512.
         preset: which encoder, see `textapp.models.presets.load_preset`; None for all-MiniLM-L6-v2.
         tune: "full" trains every weight; "lora" matrices of low rank beside the attention's queries and values
             (Hu et al. 2021), added to them in the end; "head" the last layer alone.
@@ -55,6 +57,7 @@ class MiniLM(KerasClassifier):
     by_default: ClassVar[bool] = False
     cleans: ClassVar[bool] = False
 
+    sequence_length: int = 512
     preset: str | None = None
     tune: str = "full"
     dropout: float = 0.1
