@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from textapp import cli
+from textapp.cli import options
 from textapp.datasets import DATASETS
 from textapp.models import CLASSIFIERS, GENERATORS, majority
 
@@ -33,11 +34,11 @@ def refused(result, message, *, exit_code=1):
 
 def test_help_names_what_the_dicts_hold(textapp):
     text = textapp("train", "--help").stdout
-    assert re.findall(r"\w+", cli.DATASETS) == list(DATASETS)
-    assert re.findall(r"[\w-]+", cli.MODELS) == [*CLASSIFIERS, *GENERATORS]
+    assert re.findall(r"\w+", options.DATASETS) == list(DATASETS)
+    assert re.findall(r"[\w-]+", options.MODELS) == [*CLASSIFIERS, *GENERATORS]
     flat = " ".join(re.sub("[│╭╮╰╯─]", " ", text).split())
-    assert f"One of {cli.DATASETS}." in flat
-    assert f"Any of {cli.MODELS}" in flat
+    assert f"One of {options.DATASETS}." in flat
+    assert f"Any of {options.MODELS}" in flat
 
 
 @pytest.mark.parametrize(
