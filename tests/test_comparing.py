@@ -88,6 +88,19 @@ def test_a_report_over_two_runs(textapp, old, new, tmp_path):
     assert "new/lstm" in (folder / "report.md").read_text(encoding="utf-8")
 
 
+def test_accuracy_with_fewer_labelled_texts_is_shown_side_by_side(textapp, old, new, tmp_path):
+    for folder, accuracy in ((old, 0.5), (new, 0.75)):
+        path = folder / "report" / "report.json"
+        points = [{"labels": 4, "accuracy": accuracy, "interval": [0.4, 0.8]}]
+        rows = [{"name": name, "pretrained": False, "points": points} for name in ("lstm", "nbsvm")]
+        write(path, read(path) | {"few_labels": rows})
+    assert textapp("compare", old, new, "--models", "lstm").exit_code == 0
+    folder = tmp_path / "compare-old-new"
+    found = [(row["name"], row["points"][0]["accuracy"]) for row in report_of(folder)["few_labels"]]
+    assert found == [("old/lstm", 0.5), ("new/lstm", 0.75)]
+    assert "| old/lstm | 0.500 [0.400, 0.800] |" in (folder / "report.md").read_text(encoding="utf-8")
+
+
 def test_changes_from_the_first_to_the_last_run(textapp, old, new, tmp_path):
     assert textapp("compare", old, new).exit_code == 0
     found = {change["model"]: change for change in report_of(tmp_path / "compare-old-new")["changes"]}

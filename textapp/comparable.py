@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +106,16 @@ def chosen_generators(runs: Runs, models: Sequence[str] | None) -> list[dict]:
         for row in run.report["generators"]
         if models is None or row["name"] in models
     ]
+
+
+def few_labels_of(runs: Runs, chosen: Collection[str]) -> list[dict] | None:
+    """Return what chosen classifiers, by their names in the comparison, reached with fewer labelled texts, or None."""
+    found = [
+        row | {"name": f"{name}/{row['name']}"}
+        for name, run in runs.items()
+        for row in run.report.get("few_labels") or ()  # earlier versions wrote none
+    ]
+    return [row for row in found if row["name"] in chosen] or None
 
 
 def _check_comparable(a: FinishedRun, b: FinishedRun) -> None:

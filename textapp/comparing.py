@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import rich.console
 
-from textapp.comparable import Entry, Runs, chosen_classifiers, chosen_generators, finished_runs
+from textapp.comparable import Entry, Runs, chosen_classifiers, chosen_generators, few_labels_of, finished_runs
 from textapp.errors import UserError
 from textapp.evaluation.changes import changes
 from textapp.evaluation.errors import disagreements
@@ -109,6 +109,7 @@ def _report(runs: Runs, entries: Sequence[Entry], generators: Sequence[dict], co
         generators,
         comparisons=compare_all(labels, probabilities, resamples=_resamples(probabilities)),
         disagreements=differing,
+        few_labels=few_labels_of(runs, answers),
     )
 
 
