@@ -56,6 +56,7 @@ def same(first, second):
         ("encoder", {}),
         ("minilm", {"tune": "lora", "accumulate": 2}),
         ("decoder", {"epochs": 9}),
+        ("causal-lm", {"tune": "lora", "accumulate": 2, "context": 20}),
         pytest.param("lstm", {}, marks=pytest.mark.slow),
         pytest.param("minilm", {}, marks=pytest.mark.slow),
         pytest.param("minilm", {"tune": "head"}, marks=pytest.mark.slow),
