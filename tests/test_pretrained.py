@@ -200,6 +200,15 @@ def test_longer_texts_keep_both_ends_and_what_is_around_them():
     assert words == ["[CLS]", "good", "bad", "weird", "but", "[SEP]"]
 
 
+def test_it_learns_from_fewer_tokens_than_it_answers():
+    model = tiny.make("minilm", sequence_length=6, training_length=4)
+    model.tokenizer = load_preset(model.preset).tokenizer
+    rows, labels = model.encode(["good bad film great weird but"] * 3), np.zeros(3, np.int32)
+    learned, checked = (model._batches(rows, labels, np.ones(1, np.float32), seed=seed)[0][0] for seed in (0, None))
+    assert [len(inputs["token_ids"][0]) for inputs in (learned, checked)] == [4, 6]
+    assert tiny.make("minilm", sequence_length=3, training_length=4)._learned_length == 3
+
+
 def test_tags_are_no_words():
     tokenizer = load_preset(str(tiny.preset())).tokenizer
     plain, tagged = tokenizer.encode(["good film", "good<br /><br />film"])

@@ -169,9 +169,14 @@ class KerasClassifier(Classifier):
             labels,
             None if labels is None else _text_weights(labels, class_weights),
             batch_size=self._rows_at_once,
-            sequence_length=self.sequence_length,
+            sequence_length=self.sequence_length if seed is None else self._learned_length,
             seed=seed,
         )
+
+    @property
+    def _learned_length(self) -> int:
+        """The most tokens of a text to learn from."""
+        return self.sequence_length
 
     @property
     def _rows_at_once(self) -> int:
