@@ -54,20 +54,6 @@ def test_it_overfits_eight_texts(writer):
     assert set(writer.generate([""] * 9, temperature=0.3, max_new_tokens=12)) & set(tiny.TEXTS)
 
 
-def test_a_token_sees_its_own_text_alone_while_it_is_trained(writer):
-    first, second = ([END_ID, *ids] for ids in writer.subwords.encode(["a good film", "bad"]))
-    inputs = {"token_ids": np.full((3, CONTEXT), END_ID), "padding_mask": np.ones((3, CONTEXT), bool)}
-    inputs["token_ids"][0, : len(first)] = first
-    inputs["token_ids"][1:, : len(first + second)] = first + second
-    inputs["token_ids"][2, 1 : len(first)] += 1  # another text before
-    logits = keras.ops.convert_to_numpy(writer._packed_network()(inputs))
-    np.testing.assert_allclose(logits[0, : len(first)], logits_of(writer, first), atol=1e-4)
-    after = slice(len(first), len(first + second))
-    np.testing.assert_allclose(logits[1, after], logits[2, after], atol=1e-5)
-    assert np.abs(logits[1, len(first) - 1] - logits[2, len(first) - 1]).max() > 0.01
-    assert np.abs(logits[1, after] - logits_of(writer, first + second)[after]).max() > 0.01
-
-
 def test_greedy_with_the_cache_is_greedy_without_it(writer):
     expected = [without_cache(writer, prompt, **GREEDY) for prompt in PROMPTS]
     assert writer.generate(PROMPTS, **GREEDY) == expected

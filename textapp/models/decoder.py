@@ -145,7 +145,7 @@ class Decoder(Generator):
             self.network = self.build()
         if self.init_from is not None:
             self._take_over(Path(self.init_from))
-        trained = self._packed_network()
+        trained = self._plain_network()
         rate = self.learning_rate
         if not timed:
             steps = checks * len(windows)
@@ -216,23 +216,6 @@ class Decoder(Generator):
     @property
     def _compiled(self) -> bool:
         return self.jit_compile or COMPILE
-
-    def _packed_network(self) -> keras.Model:
-        """Return the network as it is trained: where a window holds several texts, a token sees those of its own.
-
-        KerasHub's backbone takes no mask of the attention, so its layers are called one by one.
-        """
-        backbone = self.network.backbone
-        token_ids = keras.Input((self.context,), dtype="int32", name="token_ids")
-        padding_mask = keras.Input((self.context,), dtype="bool", name="padding_mask")
-        text = keras.ops.cumsum(keras.ops.cast(keras.ops.equal(token_ids, END_ID), "int32"), axis=1)
-        same = keras.ops.equal(text[:, :, None], text[:, None, :])  # (B, T, T)
-        tokens = backbone.token_embedding(token_ids)
-        hidden = backbone.embeddings_dropout(backbone.embeddings_add((tokens, backbone.position_embedding(tokens))))
-        for layer in backbone.transformer_layers:
-            hidden = layer(hidden, decoder_padding_mask=padding_mask, decoder_attention_mask=same)
-        logits = backbone.token_embedding(backbone.layer_norm(hidden), reverse=True)
-        return keras.Model({"token_ids": token_ids, "padding_mask": padding_mask}, logits)
 
     def _plain_network(self) -> keras.Model:
         """Return the network without KerasHub's own `fit` and `predict`, which want to do the batching."""

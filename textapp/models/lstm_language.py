@@ -53,9 +53,6 @@ class LSTMLanguage(Decoder):
         network.compile(jit_compile=COMPILE)
         return network
 
-    def _packed_network(self) -> keras.Model:
-        return self._plain_network()  # it reads from left to right and cannot leave a token out
-
     @property
     def computation(self) -> str:
         return f"{self._precision}, {lstm_path()}"
