@@ -18,9 +18,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from benchmarks.results_file import write_table
+from textapp.datasets.movie_reviews import CSV
+from textapp.datasets.texts import TextsWriter
 
 LOOP_REVIEWS = 5_000
 WAYS = ("loop", "first time", "from the cache")
@@ -79,10 +81,11 @@ def in_a_process(way: str, reviews: int, environment: dict[str, str]) -> dict:
     return json.loads(finished.stdout.splitlines()[-1])
 
 
-def measure(way: str, reviews: int) -> dict:
-    """Return texts, tokens, seconds and the peak memory in bytes of one way; making the texts does not count."""
+def measure(way: str, count: int) -> dict:
+    """Return texts, tokens, seconds and the peak memory in bytes of one way; making the texts takes no part in it."""
+    texts = reviews(min(count, LOOP_REVIEWS) if way == "loop" else count)
     with Memory() as memory:
-        result = in_a_loop(Reviews(min(reviews, LOOP_REVIEWS))) if way == "loop" else ours(Reviews(reviews))
+        result = in_a_loop(texts) if way == "loop" else ours(texts)
     return result | {"peak": memory.peak}
 
 
@@ -101,7 +104,7 @@ def in_a_loop(texts: Sequence[str]) -> dict:
     return {"texts": len(texts), "tokens": tokens, "seconds": time.perf_counter() - start}
 
 
-def ours(texts: Reviews) -> dict:
+def ours(texts: Sequence[str]) -> dict:
     """Clean, build a vocabulary and look every id up once."""
     import numpy as np
 
@@ -115,44 +118,28 @@ def ours(texts: Reviews) -> dict:
     rows = vocabulary.encode(tokens)
     for first in range(0, len(tokens.ids), 1_000_000):
         rows.take(np.arange(first, min(first + 1_000_000, len(tokens.ids))))
-    seconds = time.perf_counter() - start - texts.seconds
-    return {"texts": len(texts), "tokens": len(tokens.ids), "seconds": seconds}
+    return {"texts": len(texts), "tokens": len(tokens.ids), "seconds": time.perf_counter() - start}
 
 
-class Reviews(Sequence[str]):
-    """N reviews that are made while they are read.
+def reviews(count: int) -> Sequence[str]:
+    """Return so many reviews, which lie on the disk."""
+    path = importlib.metadata.distribution("movie-reviews").locate_file(CSV)
+    with open(path, encoding="utf-8", newline="") as file:
+        texts = [row["text"] for row in csv.DictReader(file) if row["source"] == "imdb"]
+    writer = TextsWriter()
+    for first in range(0, count, len(texts)):
+        chosen = range(first, min(count, first + len(texts)))
+        writer.extend(changed(texts[index % len(texts)], index) if first else texts[index] for index in chosen)
+    return writer.texts()
 
-    Attributes:
-        seconds: how long making them has taken so far.
-    """
 
-    def __init__(self, count: int):
-        from textapp.datasets.movie_reviews import CSV
-
-        path = importlib.metadata.distribution("movie-reviews").locate_file(CSV)
-        with open(path, encoding="utf-8", newline="") as file:
-            self._texts = [row["text"] for row in csv.DictReader(file) if row["source"] == "imdb"]
-        self._count, self.seconds = count, 0.0
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> str:
-        generator = random.Random(index)
-        text = self._texts[index % len(self._texts)]
-        if index < len(self._texts):
-            return text
-        sentences = text.split(". ")
-        generator.shuffle(sentences)
-        sentences.append(f"Seen on day {generator.randrange(100_000)} with a{generator.randrange(10**6)}")
-        return ". ".join(sentences)
-
-    def __iter__(self) -> Iterator[str]:
-        for index in range(self._count):
-            start = time.perf_counter()
-            text = self[index]
-            self.seconds += time.perf_counter() - start
-            yield text
+def changed(text: str, seed: int) -> str:
+    """Return a review with its sentences in another order and words that are new."""
+    generator = random.Random(seed)
+    sentences = text.split(". ")
+    generator.shuffle(sentences)
+    sentences.append(f"Seen on day {generator.randrange(100_000)} with a{generator.randrange(10**6)}")
+    return ". ".join(sentences)
 
 
 class Memory:
