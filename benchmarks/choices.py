@@ -12,7 +12,7 @@ import sys
 import numpy as np
 from rich.console import Console
 
-from benchmarks.results_file import write_table
+from benchmarks.results_file import command_line, write_table
 from benchmarks.tried import Tried, TriedEncoder, TriedLSTM
 from textapp.config import DataConfig
 from textapp.datasets import Dataset, load_dataset
@@ -69,7 +69,7 @@ def main() -> int:
         f"choices_{chosen.choice}",
         f"{chosen.dataset}: accuracy on {len(dataset.validation):,} validation texts (networks: mean and range of "
         f"{chosen.seeds} seeds)",
-        f"python -m benchmarks.choices {' '.join(sys.argv[1:])}",
+        command_line("benchmarks.choices"),
         header,
         rows,
     )

@@ -38,6 +38,12 @@ def write_table(
     sys.stdout.write("\n".join(lines) + "\n")
 
 
+def command_line(module: str) -> str:
+    """Return how this program was called; of a path its last part, since where a file lies belongs to the machine."""
+    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    return " ".join(["python -m", module, *words])
+
+
 def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a Markdown table."""
     return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]

@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from benchmarks.results_file import write_table
+from benchmarks.results_file import command_line, write_table
 from textapp.datasets.movie_reviews import CSV
 from textapp.datasets.texts import TextsWriter
 
@@ -47,7 +47,7 @@ def main() -> int:
     write_table(
         "text",
         f"{chosen.reviews:,} reviews cleaned, numbered and encoded",
-        "python -m benchmarks.text",
+        command_line("benchmarks.text"),
         ["way", "texts", "tokens", "seconds", "texts per s", "times the loop", "peak memory, MB", "on disk, MB"],
         [
             [

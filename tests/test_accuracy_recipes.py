@@ -8,6 +8,7 @@ import report_example
 
 from benchmarks.accuracy.__main__ import FILES, HEADER, rows_of
 from benchmarks.accuracy.recipes import RECIPES, accuracy
+from benchmarks.results_file import RESULTS, command_line
 from textapp import cli
 
 
@@ -35,3 +36,13 @@ def test_rows_and_the_figure_of_a_report():
     assert re.fullmatch(r"[+-]\d+\.\d\d points, p = \S+", against["mine: encoder"])
     assert against["mine: nbsvm"] == ""
     assert accuracy("mine", "nbsvm")({"mine": report}) == report["classifiers"][2]["metrics"]["accuracy"]
+
+
+def test_the_command_above_a_table_names_no_folder_of_a_machine(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["x", "lstm", "--unlabelled", "/home/me/more.csv", "--seed", "1"])
+    assert command_line("benchmarks.accuracy") == "python -m benchmarks.accuracy lstm --unlabelled more.csv --seed 1"
+    tables = sorted(RESULTS.glob("*.md"))
+    assert tables
+    for path in tables:
+        told = path.read_text(encoding="utf-8").split("\n|")[0]
+        assert not re.search(r"(?<![\w.])/\w", told), path

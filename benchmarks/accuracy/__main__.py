@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.accuracy.recipes import RECIPES, Recipe
-from benchmarks.results_file import write_table
+from benchmarks.results_file import command_line, write_table
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -43,12 +43,10 @@ def main() -> int:
     verdict = f"{recipe.figure}: {reached:.4g}, to be at least {recipe.least:g}: "
     verdict += "reached" if reached >= recipe.least else "not reached"
     steps = [step.format(output="runs", seed=chosen.seed, seeds=chosen.seeds, **_shown(given)) for step in recipe.steps]
-    # Where a file lies belongs to the machine alone.
-    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     write_table(
         f"accuracy_{chosen.recipe}",
         recipe.title,
-        f"python -m benchmarks.accuracy {' '.join(words)}",
+        command_line("benchmarks.accuracy"),
         HEADER,
         [cells for name, report in reports.items() for cells in rows_of(name, report)],
         notes=[f"{verdict[0].upper()}{verdict[1:]}.", "Commands:", *(f"`python {step}`" for step in steps)],

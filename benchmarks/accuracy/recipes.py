@@ -85,10 +85,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "lstm": Recipe(
         title="IMDB: the LSTM taught by NB-SVM",
-        steps=(
-            LINEAR_RUN,
-            TAUGHT,
-        ),
+        steps=(LINEAR_RUN, TAUGHT),
         reaches=accuracy("lstm", "lstm-distilled"),
         figure="accuracy of lstm-distilled",
         least=0.89,

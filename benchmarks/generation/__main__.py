@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from benchmarks.generation import control, imdb, shakespeare, wikitext
-from benchmarks.results_file import table_lines, write_table
+from benchmarks.results_file import command_line, table_lines, write_table
 
 RECIPES = {"imdb": imdb, "control": control, "shakespeare": shakespeare, "wikitext": wikitext}
 
@@ -24,12 +23,10 @@ def main() -> int:
         return 0
     samples = getattr(RECIPES[chosen.recipe], "samples", None)
     written = samples(chosen) if samples else []
-    # Where a file lies belongs to the machine alone.
-    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     write_table(
         f"generation_{chosen.recipe}",
         title,
-        f"python -m benchmarks.generation {' '.join(words)}",
+        command_line("benchmarks.generation"),
         header,
         rows,
         notes=[*(f"Not reached: {miss}." for miss in missed), *written],

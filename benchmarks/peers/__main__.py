@@ -18,7 +18,7 @@ from benchmarks.peers.environment import python_of_peers
 from benchmarks.peers.others import busy_share
 from benchmarks.peers.work import GROUPS, HEADER, PROMPT, WORK, row, shortfall, utilisation
 from benchmarks.peers.worker import Worker, WorkerError
-from benchmarks.results_file import table_lines, write_table
+from benchmarks.results_file import command_line, table_lines, write_table
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = ROOT / ".venv-peers"
@@ -154,7 +154,7 @@ def _show(chosen: argparse.Namespace, name: str, title: str, header, rows, notes
     if chosen.only is not None:
         print("\n".join([*table_lines(header, rows), ""]))
         return
-    write_table(name, title, f"python -m benchmarks.peers {' '.join(sys.argv[1:])}".strip(), header, rows, notes=notes)
+    write_table(name, title, command_line("benchmarks.peers"), header, rows, notes=notes)
 
 
 def _default_environment(device: str) -> Path:
