@@ -22,6 +22,24 @@ def test_of_nothing():
     assert compare_generators({"a": np.ones(1)}, [3]) == []
 
 
+def test_two_texts_show_no_difference():
+    pair = compare_generators({"a": np.array([100.0, 210.0]), "b": np.array([101.0, 215.0])}, [40, 90])[0]
+    # Of the four ways to swap the answers two are as far apart: a sign test of two texts ends at 2 / 4.
+    assert (pair["p_value"], pair["better"]) == (0.5, None)
+    # A third text that both need the same for says no more.
+    three = {"a": np.array([100.0, 210.0, 5.0]), "b": np.array([101.0, 215.0, 5.0])}
+    assert compare_generators(three, [40, 90, 3])[0]["p_value"] == 0.5
+
+
+def test_many_generators_take_more_resamples():
+    sizes = np.full(30, 100)
+    nats = {str(number): np.full(30, 100.0 + number) for number in range(8)}
+    pairs = compare_generators(nats, sizes)
+    # 28 pairs: 2 * 28 / 1,001 would be above 0.05 for every pair.
+    assert pairs[0]["p_value"] == pytest.approx(2 / (80 * 28 + 1))
+    assert all(pair["better"] == pair["a"] for pair in pairs)
+
+
 def test_pairs_of_generators():
     random = np.random.default_rng(0)
     sizes = random.integers(50, 500, 60)

@@ -21,7 +21,11 @@ def one_gap(gap, *, right, wrong):
 
 
 def mean_log_loss(logits, labels, temperature):
-    return -special.log_softmax(logits / temperature, axis=1)[np.arange(len(labels)), labels].mean()
+    """Returns that against a label that holds N + 1 times out of N + 2 and three classes."""
+    n = len(labels)
+    targets = np.full(logits.shape, 0.5 / (n + 2))
+    targets[np.arange(n), labels] = (n + 1) / (n + 2)
+    return -(targets * special.log_softmax(logits / temperature, axis=1)).sum(axis=1).mean()
 
 
 def test_reliability_by_hand():
@@ -45,9 +49,21 @@ def test_reliability_and_metrics_agree_on_the_error():
 
 
 def test_temperature_by_hand():
-    # Right four times out of five at every gap of 4: the probability must become 0.8 = 1 / (1 + exp(-4 / T)).
-    assert fit_temperature(*one_gap(4.0, right=8, wrong=2)) == pytest.approx(4 / math.log(4), rel=1e-4)
-    assert fit_temperature(*one_gap(0.5, right=8, wrong=2)) == pytest.approx(0.5 / math.log(4), rel=1e-4)
+    # Right 8 times of 10, each label counted as 11/12 of a text and the other class as 1/12: 90/120 of the texts at
+    # every gap of 4, so that the probability must become 0.75 = 1 / (1 + exp(-4 / T)).
+    assert fit_temperature(*one_gap(4.0, right=8, wrong=2)) == pytest.approx(4 / math.log(3), rel=1e-4)
+    assert fit_temperature(*one_gap(0.5, right=8, wrong=2)) == pytest.approx(0.5 / math.log(3), rel=1e-4)
+
+
+def test_a_few_texts_that_are_all_right_do_not_make_a_model_certain():
+    logits, labels = one_gap(math.log(0.6 / 0.4), right=10, wrong=0)
+    temperature = fit_temperature(logits, labels)
+    assert special.softmax(logits / temperature, axis=1).max(axis=1) == pytest.approx(np.full(10, 11 / 12), rel=1e-4)
+
+
+def test_many_texts_are_taken_as_they_are():
+    logits, labels = one_gap(4.0, right=2000, wrong=500)
+    assert fit_temperature(logits, labels) == pytest.approx(4 / math.log(4), rel=2e-3)
 
 
 def test_temperature_has_the_smallest_log_loss_of_three_classes():
@@ -64,9 +80,9 @@ def test_temperature_has_the_smallest_log_loss_of_three_classes():
 @pytest.mark.parametrize(
     ("logits", "labels", "expected"),
     [
-        (*one_gap(1.0, right=6, wrong=0), TEMPERATURES[0]),
+        (*one_gap(1.0, right=6, wrong=0), 1 / math.log(7)),
         (*one_gap(1.0, right=0, wrong=6), TEMPERATURES[1]),
-        (*one_gap(5000.0, right=6, wrong=0), 1.0),
+        (*one_gap(5000.0, right=6, wrong=0), TEMPERATURES[1]),
         (*one_gap(0.0, right=3, wrong=3), 1.0),
         (np.zeros((0, 2)), np.zeros(0, dtype=int), 1.0),
         (np.array([[1.0, 2.0], [2.0, 1.0]]), np.array([1, 1]), 1.0),

@@ -12,7 +12,7 @@ from textapp.datasets import Examples, Source
 from textapp.datasets.cleaning import clean
 from textapp.datasets.dataset import Split, fingerprint
 from textapp.datasets.labels import order_labels
-from textapp.datasets.splitting import stratified_split, stratified_subset
+from textapp.datasets.splitting import representative, stratified_split, stratified_subset
 from textapp.datasets.texts import TextsWriter
 from textapp.datasets.user_file import folder_name
 
@@ -151,6 +151,19 @@ def test_stratified_subset_by_hand(size):
     assert len(set(chosen.tolist())) == size
     assert counts.min() >= 1
     assert np.abs(counts - 1 - (size - 3) * np.array([29, 2, 13]) / 44).max() < 1
+
+
+def test_what_is_measured_on_is_of_every_class():
+    labels = np.array([0] * 60 + [1] * 40)  # in the order of a file that lists one class first
+    chosen = representative(labels, most=10)
+    assert np.bincount(labels[chosen]).tolist() == [6, 4]
+    assert chosen.tolist() == sorted(set(chosen.tolist())) == representative(labels, most=10).tolist()
+    assert max(chosen) - min(chosen) > 10
+    assert representative(labels, most=100).tolist() == list(range(100))
+    # More classes than texts: any texts, but not the first.
+    many = representative(np.arange(50), most=5)
+    assert len(set(many.tolist())) == 5
+    assert max(many) > 5
 
 
 def test_fingerprint_tells_splits_apart():

@@ -30,9 +30,18 @@ def test_speed_counts_calls_after_warm_up(seconds_per_text, sizes):
     assert result["texts_per_second_batch_64"] == pytest.approx(1 / seconds_per_text)
     for latency, size in zip(result["latency"], (1, 32), strict=True):
         assert (latency["batch_size"], latency["calls"]) == (size, sizes.count(size) // 2)
-        for percentile in (50, 95, 99):
-            assert latency[f"milliseconds_p{percentile}"] == pytest.approx(1000 * seconds_per_text * size)
+        assert latency["milliseconds_p50"] == pytest.approx(1000 * seconds_per_text * size)
+        assert (latency["milliseconds_p95"], latency["milliseconds_p99"]) == (None, None)  # of five calls at most
     assert model.sizes == sizes
+
+
+@pytest.mark.parametrize(("calls", "known"), [(19, [50]), (20, [50, 95]), (99, [50, 95]), (100, [50, 95, 99])])
+def test_a_percentile_takes_as_many_calls_as_it_has_parts(calls, known):
+    model = Model(0.001)
+    latency = prediction_speed(model.predict, ["a"], calls=calls, seconds=1e6, clock=lambda: model.now)["latency"]
+    for item in latency:
+        assert item["calls"] == calls
+        assert [p for p in (50, 95, 99) if item[f"milliseconds_p{p}"] is not None] == known
 
 
 def test_speed_percentiles():

@@ -9,6 +9,7 @@ from sklearn import metrics
 from textapp.evaluation import bootstrap
 from textapp.evaluation.bootstrap import (
     bootstrap_interval,
+    enough_resamples,
     measured,
     paired_difference,
     percentile_interval,
@@ -158,9 +159,9 @@ def test_what_the_texts_leave_undefined_is_none(labels, probabilities, undefined
     names = ("a", "b", "c")[: len(probabilities[0])]
     result = classification_metrics(np.array(labels), np.array(probabilities), label_names=names)
     assert {name for name in METRICS if result[name] is None} == undefined
-    assert {name for name in METRICS if result["intervals"][name] is None} == undefined
+    assert {name for name in METRICS if result["intervals"][name] is None} == undefined | {"ece"}
     numbers = [result[name] for name in METRICS if name not in undefined]
-    numbers += [bound for name in METRICS if name not in undefined for bound in result["intervals"][name]]
+    numbers += [bound for name in METRICS if name not in undefined | {"ece"} for bound in result["intervals"][name]]
     assert all(type(number) is float and math.isfinite(number) for number in numbers)
 
 
@@ -174,7 +175,8 @@ def test_intervals_are_seeded_and_hold_their_metric():
     labels, probabilities = drawn(200, 3)
     result = classification_metrics(labels, probabilities, label_names=LABEL_NAMES, seed=3)
     assert tuple(result["intervals"]) == METRICS
-    for name in set(METRICS) - {"ece"}:  # a resample's bins hold more noise, so its ece is larger
+    assert result["intervals"]["ece"] is None  # a resample's bins hold more noise, so its ece is larger
+    for name in set(METRICS) - {"ece"}:
         low, high = result["intervals"][name]
         assert low < result[name] < high, name
     assert result["accuracy_interval"] == result["intervals"]["accuracy"]
@@ -192,9 +194,17 @@ def test_interval_of_a_share_is_the_normal_one_where_texts_are_many():
     assert percentile_interval(samples["share"]) == expected
 
 
-@pytest.mark.parametrize(("correct", "expected"), [([True] * 7, [1, 1]), ([False] * 7, [0, 0]), ([True], [1, 1])])
-def test_interval_without_any_spread(correct, expected):
-    assert bootstrap_interval(np.array(correct)) == expected
+@pytest.mark.parametrize("n", [1, 7, 200])
+def test_interval_without_any_spread_is_wilsons(n):
+    end = n / (n + 1.959964**2)
+    assert bootstrap_interval(np.ones(n, bool)) == pytest.approx([end, 1])
+    assert bootstrap_interval(np.zeros(n, bool)) == pytest.approx([0, 1 - end])
+
+
+def test_many_pairs_take_more_resamples():
+    assert enough_resamples(10, size=100) == 1_000
+    assert enough_resamples(45, size=100) == 3_600
+    assert enough_resamples(45, size=10 * 200_000 * 10) == 1_000  # more would take minutes
 
 
 def test_resamples_draw_with_replacement(monkeypatch):
@@ -226,12 +236,18 @@ def test_bootstrap_p_value_by_hand():
     assert two_sided_p_value(-differences) == two_sided_p_value(differences)
     assert two_sided_p_value(np.zeros(9)) == 1
     assert two_sided_p_value(np.full(999, 0.1)) == pytest.approx(2 / 1000)
-    assert paired_difference(None, 0.5, differences, differences) is None
-    assert paired_difference(0.75, 0.5, np.full(9, 0.8), np.full(9, 0.4)) == {
+    assert paired_difference(None, 0.5, differences, differences, differing=9) is None
+    assert paired_difference(0.75, 0.5, np.full(9, 0.8), np.full(9, 0.4), differing=2490) == {
         "difference": 0.25,
         "interval": pytest.approx([0.4, 0.4]),
         "p_value": pytest.approx(0.2),
     }
+
+
+@pytest.mark.parametrize(("differing", "p_value"), [(0, 1), (1, 1), (2, 0.5), (6, 1 / 32), (11, 2 / 1000)])
+def test_a_bootstrap_of_few_texts_claims_no_more_than_a_sign_test(differing, p_value):
+    found = paired_difference(0.8, 0.4, np.full(999, 0.8), np.full(999, 0.4), differing=differing)
+    assert found["p_value"] == pytest.approx(p_value)
 
 
 def test_a_bin_holds_its_upper_edge():

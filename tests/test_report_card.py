@@ -56,6 +56,7 @@ def test_card_of_a_classifier_is_filled_from_the_report(report):
     assert "| Accuracy | 0.850 [0.826, 0.872] |" in page
     assert f"| {row['slices'][0]['slice']}: {row['slices'][0]['group']} | 104 |" in page
     assert "| typos | " in page
+    assert "400 texts that it was not trained on here." in page
     assert "- 11 texts of the split (2.8 %) have a near duplicate in training." in page
     assert "- Labels: 9,973 negative, 9,949 positive." in page
     assert "- Licence: free for research, Maas et al. 2011" in page

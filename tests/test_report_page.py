@@ -207,7 +207,45 @@ def test_runs_side_by_side():
     assert ids(html)[:2] == ["runs", "classifiers"]
     assert html.index("<h3>old</h3>") < html.index("train old") < html.index("<h3>new</h3>") < html.index("train new")
     assert "<dt>Seed</dt><dd>None</dd>" not in html
+    # What only a run's own report has was not left undone.
+    assert "<li>Explanations: those of each run stand in its own report.</li>" in html
+    assert "<li>Ablation: that of each run, where there is one, stands in its own report.</li>" in html
+    assert "no word was given a weight" not in html
+    assert "no part was taken away" not in html
     Page(html)
+
+
+def test_groups_that_models_of_several_runs_part_in_different_ways():
+    group = {"slice": "unknown words", "accuracy": 0.5, "interval": [0.3, 0.7], "difference": -0.1}
+    shared = group | {"group": "none", "n": 77}
+    rows = [
+        classifier(name, slices=[shared, group | {"group": "more than 5 %", "n": n}])
+        for name, n in (("old/tfidf", 20), ("new/tfidf", 31))
+    ]
+    html = to_html(build_report(run_facts(), rows))
+    overview = html[html.index("Accuracy in the group;") :]
+    assert "unknown words: none</span></th><td>77</td>" in overview
+    assert "unknown words: more than 5 %</span></th><td>–</td>" in overview
+    for n in (20, 31):
+        assert f"<small>−10.0, {n} texts</small>" in overview
+    assert "77 texts" not in overview
+
+
+def test_percentiles_of_too_few_calls_are_left_out():
+    row = classifier()
+    times = {"milliseconds_p50": 1.5, "milliseconds_p95": 2.5, "milliseconds_p99": 3.5}
+    row["cost"]["latency"] = [{"batch_size": 1, "calls": 30, **times}, {"batch_size": 32, "calls": 3, **times}]
+    html = to_html(build_report(run_facts(), [row]))
+    cost = html[html.index('<section id="cost"') :]
+    assert cost.count(">2.5</td>") == 1  # p95 of batch 1
+    assert ">3.5</td>" not in cost
+    assert "p99</th>" not in cost
+
+
+def test_sentences_that_hold_for_every_report(html):
+    assert "400 test texts that no model was trained on here." in html
+    assert "so that on average at least 90 % of the sets should hold the true class" in html
+    assert "against recall, of the second class where there are two, else the mean over the classes." in html
 
 
 def test_unknown_numbers_are_dashes(report):

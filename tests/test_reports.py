@@ -43,8 +43,9 @@ GOLDEN = """\
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 | nbsvm | 0.912 [0.901, 0.923] | 0.911 | 0.245 | 41 | 1.3 M | 5.1 MB | 0.41 | 12,345 |
 
-Intervals are 95 % percentile bootstrap over the test texts. Train s: seconds of training. \
-ms per text: one text at a time. Texts per s: in batches of 64. Both are medians after warm-up.
+Intervals are 95 % percentile bootstrap over the test texts, Wilson's where all answers or none are right. \
+Train s: seconds of training. ms per text: one text at a time. Texts per s: in batches of 64. \
+Both are medians after warm-up.
 
 - nbsvm: not exported as a SavedModel.
 - nbsvm: Stopped early.
@@ -244,9 +245,8 @@ def test_markdown_has_significance_worst_groups_and_calibration():
     assert "| Log loss | ECE | Train s |" in page
     assert "| majority − nbsvm | −44.8 | 18 | 197 | <0.001 | <0.001 |".replace("<", "&lt;") in page
     assert "| nbsvm: length, up to 120 words | 104 | 0.809 [0.750, 0.868] | −9.1 |" in page
-    assert (
-        "- The smallest difference in accuracy that this test set can show between the best two is 3.1 points." in page
-    )
+    said = "With 80 % probability this test set shows a difference in accuracy of 3.1 points between the best two."
+    assert f"- {said}" in page
     assert "two fitted models on these test texts, not two methods" in page
 
 
@@ -302,3 +302,14 @@ def test_report_of_a_generator_alone():
     for page in (to_markdown(report), printed(report)):
         assert "decoder" in page
         assert "Classifier" not in page
+
+
+def test_what_networks_were_trained_in_is_told_of_generators_too():
+    report = full_report()
+    rows = [next(row for row in report[kind] if row["name"] == name)
+            for kind, name in (("classifiers", "encoder"), ("generators", "decoder"))]  # fmt: skip
+    for row in rows:
+        row["cost"]["computation"] = f"float32, path of {row['name']}"
+    for page in (to_markdown(report), to_html(report)):
+        assert "Trained: encoder in float32, path of encoder." in page
+        assert "Trained: decoder in float32, path of decoder." in page

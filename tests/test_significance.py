@@ -9,7 +9,8 @@ from sklearn import metrics
 
 from textapp.evaluation.changes import changes
 from textapp.evaluation.metrics import classification_metrics
-from textapp.evaluation.significance import compare_all, holm, paired_test, seed_spread, smallest_difference
+from textapp.evaluation.seeds import seed_spread
+from textapp.evaluation.significance import compare_all, holm, paired_test, smallest_difference
 from textapp.evaluation.verdict import verdict
 
 LABELS = np.array([0, 0, 1, 1, 1])  # (N 5,)
@@ -92,13 +93,20 @@ def test_smallest_difference_of_a_known_example():
     assert smallest_difference(155, 0.45) == pytest.approx(0.15, abs=3e-4)
 
 
-def test_smallest_difference_does_not_pass_the_discordance():
-    d = smallest_difference(1000, 0.002)
-    assert d == smallest_difference(1000, 0) > 0.002
-    # All of the discordant texts on one side: q is d.
-    assert ((1.959964 * d**0.5 + 0.841621 * (d - d**2) ** 0.5) / d) ** 2 == pytest.approx(1000)
-    assert smallest_difference(4, 0.1) <= 1
-    assert smallest_difference(3, 1.0) is None
+def test_smallest_difference_is_one_that_the_corrected_exact_test_can_show():
+    # Six coins, all heads or all tails, have p = 1/32; five have 1/16.
+    assert smallest_difference(5, 1.0) is None
+    assert smallest_difference(6, 0.1) ** 6 == pytest.approx(0.8)
+    for n in (8, 1000):
+        assert stats.binom.sf(5, n, smallest_difference(n, 0.002)) == pytest.approx(0.8)
+    assert paired_test(*predictions(only_a=6, only_b=0))["p_value"] < 0.05
+    # Ten pairs ask for 0.005, which is nine coins.
+    assert smallest_difference(8, 1.0, pairs=10) is None
+    assert 10 * paired_test(*predictions(only_a=8, only_b=0))["p_value"] > 0.05
+    assert smallest_difference(9, 0.1, pairs=10) ** 9 == pytest.approx(0.8)
+    # 2.807034 is the normal distribution's for 0.005, two-sided.
+    d = smallest_difference(2490, 0.06, pairs=10)
+    assert ((2.807034 * 0.06**0.5 + 0.841621 * (0.06 - d**2) ** 0.5) / d) ** 2 == pytest.approx(2490)
 
 
 def test_compare_all_holds_what_its_parts_say():
@@ -114,7 +122,7 @@ def test_compare_all_holds_what_its_parts_say():
         a, b = pair["a"], pair["b"]
         assert paired_test(labels, answers[a], answers[b]).items() <= pair.items()
         discordance = (pair["only_a_right"] + pair["only_b_right"]) / 80
-        assert pair["smallest_difference"] == smallest_difference(80, discordance)
+        assert pair["smallest_difference"] == smallest_difference(80, discordance, pairs=3)
         f1 = [metrics.f1_score(labels, answers[name], average="macro") for name in (a, b)]
         auc = [metrics.roc_auc_score(labels, models[name][:, 1]) for name in (a, b)]
         assert pair["macro_f1"]["difference"] == pytest.approx(f1[0] - f1[1])
@@ -124,7 +132,7 @@ def test_compare_all_holds_what_its_parts_say():
         assert [part(pair)["p_value_holm"] for pair in result["pairs"]] == holm(p_values)
     # fine and fair are the best two.
     assert result["smallest_difference"] == result["pairs"][0]["smallest_difference"]
-    assert "1,000 paired bootstrap resamples" in result["method"]
+    assert "1,000 paired bootstrap resamples;" in result["method"]
     assert compare_all(labels, models, seed=1) == result
     assert compare_all(labels, models, seed=2) != result
 
@@ -152,6 +160,30 @@ def test_paired_bootstrap_is_scipys():
     assert found["p_value"] == pytest.approx(2 * below, abs=0.01)
 
 
+def test_many_models_take_more_resamples_or_the_method_says_that_they_are_too_few():
+    labels, models = scored(200)
+    many = {"fine": models["fine"], "poor": models["poor"], **{str(n): models["fair"] for n in range(6)}}
+    result = compare_all(labels, many)
+    assert "2,240 paired bootstrap resamples;" in result["method"]  # for 28 pairs
+    pair = result["pairs"][0]
+    assert (pair["a"], pair["b"]) == ("fine", "poor")
+    assert pair["roc_auc"]["p_value_holm"] == pytest.approx(28 * 2 / 2241)
+    # With 1,000 no difference could be shown.
+    capped = compare_all(labels, many, resamples=1000)
+    assert capped["pairs"][0]["roc_auc"]["p_value_holm"] > 0.05
+    assert "resamples, too few for a corrected p-value of either below 0.06; p-values" in capped["method"]
+
+
+def test_five_texts_that_differ_show_no_difference_in_macro_f1():
+    labels = np.arange(60) % 2
+    sure = np.where(np.eye(2)[labels] == 1, 0.9, 0.1)
+    other = sure.copy()
+    other[:5] = other[:5, ::-1]
+    (pair,) = compare_all(labels, {"a": sure, "b": other})["pairs"]
+    assert pair["macro_f1"]["p_value"] >= pair["p_value"] == 1 / 16
+    assert pair["roc_auc"]["p_value"] >= 1 / 16
+
+
 def test_bootstrap_p_value_where_two_models_are_close():
     labels, models = scored(seed=4)
     result = compare_all(labels, {"a": models["fair"], "b": models["fine"], "c": models["fair"]})
@@ -160,7 +192,7 @@ def test_bootstrap_p_value_where_two_models_are_close():
     for part in (same, same["macro_f1"], same["roc_auc"]):
         assert (part["difference"], part["p_value"], part["p_value_holm"]) == (0, 1, 1)
     assert same["macro_f1"]["interval"] == [0, 0]
-    assert same["verdict"].startswith("No difference shown: a and c are right equally often. These 80 test texts can")
+    assert same["verdict"].startswith("No difference shown: a and c are right equally often. These 80 test texts show")
 
 
 @pytest.mark.filterwarnings("error")
@@ -189,7 +221,8 @@ def test_pair_verdicts():
     probabilities["third"] = np.eye(2)[np.where(np.arange(1250) < 1, b, a)]
     assert compare_all(labels, probabilities)["pairs"][2]["verdict"] == (
         "The lead of 0.08 points of nbsvm over third is not more than chance could give (McNemar, exact, "
-        "Holm-corrected p = 1.00): no difference shown. These 1,250 test texts can show 0.6 points or more."
+        "Holm-corrected p = 1.00): no difference shown. These 1,250 test texts show one of 0.7 points with 80 % "
+        "probability."
     )
 
 
@@ -263,7 +296,7 @@ def test_verdict_on_three_that_are_equal_and_on_one_alone():
         "p_value": None,
         "p_value_holm": None,
         "sentence": "Only a was tested, accuracy 1.000 on the 1 test text: nothing to compare it with.",
-        "sentences": ["Most accurate: a, accuracy 1.000 [1.000, 1.000], the only one tested."],
+        "sentences": ["Most accurate: a, accuracy 1.000 [0.207, 1.000], the only one tested."],
     }
 
 
@@ -309,21 +342,36 @@ def test_seed_spread_by_hand():
         "mean": 0.5,
         "standard_deviation": pytest.approx(0.25),
         "test_set_standard_error": pytest.approx(0.25),
-        # Q is 2 (3 (9 + 4 + 1) - 36) / (18 - 14) = 3, of two degrees of freedom.
-        "p_value": pytest.approx(math.exp(-3 / 2)),
-        "sentence": "Over 3 seeds the accuracy is 0.500 with a standard deviation of 0.2500; another 4 test texts "
-        "would move it by 0.2500 (standard error). On these texts the seeds show no difference (Cochran's Q, "
-        "p = 0.22).",
+        # The seeds part over two texts. Shuffled, they are as far apart unless the one that is right where two are
+        # wrong is the one that is wrong where two are right: two times of three.
+        "p_value": pytest.approx(2 / 3, abs=0.02),
+        "sentence": f"Over 3 seeds the accuracy is 0.500 with a standard deviation of 0.2500; another 4 test texts "
+        "would move it by 0.2500 (standard error). On these texts the seeds show no difference (Cochran's Q, answers "
+        f"shuffled among the seeds, p = {result['p_value']:.2f}).",
     }
 
 
 def test_seeds_that_differ_by_more_than_chance_and_that_do_not_differ():
     labels, a, b = predictions(only_a=40, only_b=10, both=50)
-    assert "the seeds differ by more than chance (Cochran's Q, p < 0.001)" in seed_spread(labels, [a, b])["sentence"]
-    # For two it is McNemar's test without the correction.
-    assert seed_spread(labels, [a, b])["p_value"] == pytest.approx(math.erfc(math.sqrt(30**2 / 50 / 2)))
+    sentence = seed_spread(labels, [a, b])["sentence"]
+    assert "the seeds differ by more than chance (McNemar, chi-squared, p < 0.001)" in sentence
+    assert seed_spread(labels, [a, b])["p_value"] == paired_test(labels, a, b)["p_value"]
+    # Q is 2 (3 (90^2 + 60^2 + 90^2) - 240^2) / (3 * 240 - 620) = 36, of two degrees of freedom.
+    found = seed_spread(labels, [a, b, a])
+    assert found["p_value"] == pytest.approx(math.exp(-36 / 2))
+    assert "(Cochran's Q, chi-squared, p < 0.001)" in found["sentence"]
     same = seed_spread(labels, [a, a, a])
     assert (same["standard_deviation"], same["p_value"]) == (0, 1)
+
+
+def test_a_handful_of_disputed_texts_does_not_tell_seeds_apart():
+    labels = np.ones(100, dtype=int)
+    right, wrong = labels, np.where(np.arange(100) < 4, 0, labels)
+    # By chi-squared Q = 8 would have p = 0.018; shuffled, one seed has all four with probability 3 (1/3)^4.
+    assert seed_spread(labels, [right, right, wrong])["p_value"] == pytest.approx(1 / 27, abs=0.01)
+    two = seed_spread(labels, [right, wrong])
+    assert two["p_value"] == 1 / 8
+    assert "show no difference (McNemar, exact, p = 0.12)" in two["sentence"]
 
 
 def test_one_seed_has_no_spread():

@@ -71,7 +71,8 @@ def chosen_classifiers(runs: Runs, models: Sequence[str] | None) -> list[Entry]:
     """Return the chosen classifiers, those of one name together, in the order of the runs.
 
     Raises:
-        UserError: a model is unknown, predictions are missing or damaged, or first and last have none in common.
+        UserError: a model is unknown, only generators are chosen, predictions are missing or damaged, or first and
+            last have none in common.
     """
     rows = {run: {row["name"]: row for row in found.report["classifiers"]} for run, found in runs.items()}
     known = dict.fromkeys(model for by_model in rows.values() for model in by_model)
@@ -79,6 +80,11 @@ def chosen_classifiers(runs: Runs, models: Sequence[str] | None) -> list[Entry]:
     if models is not None and (unknown := [model for model in models if model not in known | generators]):
         raise UserError(f"unknown model {unknown[0]!r}; the runs have {[*known, *generators]}")
     chosen = [model for model in known if models is None or model in models]
+    if not chosen:
+        if models is None:
+            raise UserError(f"compare tests classifiers, and the runs have only generators: {shorten(generators)}")
+        able = f"add some of {list(known)}" if known else "the runs have no others"
+        raise UserError(f"compare tests classifiers, and --models names only generators: {shorten(models)}; {able}")
     first, *_, last = runs
     if not any(model in rows[first] and model in rows[last] for model in chosen):
         found = [shorten([model for model in chosen if model in rows[run]]) or "none" for run in (first, last)]

@@ -1,14 +1,13 @@
-"""Finished runs on the same test texts side by side, and whether a model has become worse from first to last."""
+"""Finished runs on the same test texts side by side, and whether a classifier has become worse from first to last."""
 
 from __future__ import annotations
 
 import datetime
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import rich.console
 
 from textapp.comparable import Entry, Runs, chosen_classifiers, chosen_generators, few_labels_of, finished_runs
@@ -25,11 +24,6 @@ from textapp.reports.visible import visible
 from textapp.reports.write import write_report
 from textapp.run import REPLACED, UNFINISHED
 
-# Corrected over the pairs, no bootstrap p-value falls below 2 pairs / (resamples + 1): so many make that 0.025.
-RESAMPLES_PER_PAIR = 80
-LEAST_RESAMPLES = 1_000
-# Texts x classes x classifiers x resamples that take some seconds on one core.
-AFFORDABLE = 2 * 10**8
 LONGEST_NAME = 80  # bytes of a run's name in the name of a folder, which may have 255
 
 
@@ -53,8 +47,8 @@ def compare(
         folders: of two runs or more that had the same test texts, the oldest first.
         models: names of classifiers and generators; None for all.
         output: the folder to write, which may hold an earlier comparison; None for one beside the last run.
-        fail_if_worse: raise an error, once the report is written, where a model of the last run is worse by more
-            than chance than it was in the first.
+        fail_if_worse: raise an error, once the report is written, where a classifier of the last run is worse
+            by more than chance than it was in the first; generators are shown and not tested.
         command: how the user said it, for the report.
         console: where to show the report; None to be silent.
 
@@ -64,7 +58,7 @@ def compare(
 
     Raises:
         UserError: a folder holds no finished run or a damaged one; the runs cannot be compared; `output` is
-            something else; or, with `fail_if_worse`, a model is worse.
+            something else; or, with `fail_if_worse`, a classifier is worse.
     """
     console = console or rich.console.Console(quiet=True)
     runs = finished_runs(folders)
@@ -107,7 +101,7 @@ def _report(runs: Runs, entries: Sequence[Entry], generators: Sequence[dict], co
         rows,
         found | {"sentences": found["sentences"] + [change["sentence"] for change in changed]},
         generators,
-        comparisons=compare_all(labels, probabilities, resamples=_resamples(probabilities)),
+        comparisons=compare_all(labels, probabilities),
         disagreements=differing,
         few_labels=few_labels_of(runs, answers),
     )
@@ -124,13 +118,6 @@ def _without_copies(entries: Sequence[Entry]) -> tuple[list[Entry], list[dict]]:
             kept[key] = entry
             rows[key] = entry.row | {"name": entry.name, "notes": list(entry.row["notes"])}
     return list(kept.values()), list(rows.values())
-
-
-def _resamples(probabilities: Mapping[str, np.ndarray]) -> int:
-    """Return how many resamples let p-values be small enough, or as many of them as take some seconds."""
-    pairs = len(probabilities) * (len(probabilities) - 1) // 2
-    affordable = AFFORDABLE // sum(values.size for values in probabilities.values())
-    return max(LEAST_RESAMPLES, min(RESAMPLES_PER_PAIR * pairs, affordable))
 
 
 def _disagreements(runs: Runs, kept: Sequence[Entry]) -> tuple[list[dict], list[str]]:

@@ -12,6 +12,7 @@ from textapp.config import TrainConfig
 from textapp.datasets import Dataset
 from textapp.datasets.description import length_histogram
 from textapp.datasets.near_duplicates import near_duplicates
+from textapp.datasets.splitting import representative
 from textapp.evaluation.abstention import accuracy_coverage, conformal
 from textapp.evaluation.bits import bits_per_byte, compare_generators
 from textapp.evaluation.calibration import reliability
@@ -20,12 +21,13 @@ from textapp.evaluation.errors import confident_errors, disagreements, likely_la
 from textapp.evaluation.explanations import deletion_curve
 from textapp.evaluation.metrics import classification_metrics
 from textapp.evaluation.robustness import robustness
-from textapp.evaluation.significance import compare_all, seed_spread
+from textapp.evaluation.seeds import seed_spread
+from textapp.evaluation.significance import compare_all
 from textapp.evaluation.slices import slice_table, text_groups
 from textapp.evaluation.speed import prediction_speed
 from textapp.evaluation.verdict import verdict
 from textapp.fitting import Trained, scored_bytes
-from textapp.models import Ensemble, Generator, load
+from textapp.models import Classifier, Ensemble, Generator, load
 from textapp.models.explaining import explain, method
 from textapp.teaching import Teaching
 from textapp.text.cache import CachedCleaning
@@ -50,7 +52,7 @@ def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[st
     test, probabilities = dataset.test, trained.probabilities
     names, labels = dataset.label_names, dataset.test.labels
     slices, worst = slice_table(labels, trained.predictions, groups)
-    changed = slice(min(CHANGED_TEXTS, len(test)))
+    changed = representative(labels, most=CHANGED_TEXTS)
     return {
         **_facts(trained),
         "metrics": classification_metrics(labels, probabilities, label_names=names),
@@ -73,7 +75,10 @@ def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[st
         "slices": slices,
         "worst_slice": worst,
         "robustness": robustness(
-            test.texts[changed], labels[changed], trained.model.predict_proba, before=probabilities[changed]
+            [test.texts[position] for position in changed],
+            labels[changed],
+            trained.model.predict_proba,
+            before=probabilities[changed],
         ),
         "seeds": _seeds(trained, labels),
         "validation_accuracy": (trained.validation_probabilities.argmax(axis=1) == dataset.validation.labels).mean(),
@@ -86,15 +91,16 @@ def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[st
 def generator_row(trained: Trained, dataset: Dataset) -> dict:
     """Return what a generator needs for the test texts, and texts nobody picked."""
     model, scored = trained.model, bits_per_byte(trained.nats, scored_bytes(dataset))
-    samples = model.generate(SAMPLE_PROMPTS, **SAMPLE_SETTINGS)
+    limit = min(SAMPLE_SETTINGS["max_new_tokens"], model.context - 1)
+    settings = SAMPLE_SETTINGS | {"max_new_tokens": limit}
+    samples = model.generate(SAMPLE_PROMPTS, **settings)
     return {
         **_facts(trained),
         "bits_per_byte": scored["bits_per_byte"],
         "bits_per_byte_interval": scored["interval"],
         "test_documents": len(trained.nats),
         "samples": [
-            {"prompt": prompt, "text": text, **SAMPLE_SETTINGS}
-            for prompt, text in zip(SAMPLE_PROMPTS, samples, strict=True)
+            {"prompt": prompt, "text": text, **settings} for prompt, text in zip(SAMPLE_PROMPTS, samples, strict=True)
         ],
         "cost": _cost(trained),
     }
@@ -223,7 +229,9 @@ def _explanations(models: Sequence[Trained], dataset: Dataset) -> dict:
     """Return the words that moved each model, for the same few texts, and a proof that they mean something."""
     test = dataset.test
     short = [index for index, text in enumerate(test.texts) if 5 <= len(text.split()) <= SHOWN_WORDS]
-    shown = (short or list(range(len(test))))[:SHOWN_TEXTS]
+    short = np.array(short or range(len(test)))
+    shown = short[representative(test.labels[short], most=SHOWN_TEXTS)]
+    curve = representative(test.labels, most=CURVE_TEXTS)
     texts = [
         {"row": int(test.rows[i]), "text": test.texts[i], "label": dataset.label_names[test.labels[i]], "models": {}}
         for i in shown
@@ -238,17 +246,16 @@ def _explanations(models: Sequence[Trained], dataset: Dataset) -> dict:
                 "probability": float(trained.probabilities[index].max()),
                 "words": [[word, float(weight)] for word, weight in weighed],
             }
-        deletion[trained.name] = _deletion(trained, test.texts[:CURVE_TEXTS])
+        deletion[trained.name] = _deletion(trained.model, [test.texts[position] for position in curve], answers[curve])
     methods = {trained.name: method(trained.model) for trained in models}
     return {"texts": texts, "deletion": deletion, "method": methods}
 
 
-def _deletion(trained: Trained, texts: Sequence[str]) -> dict:
-    classes = trained.predictions[: len(texts)]
-    words = explain(trained.model, texts, classes)
+def _deletion(model: Classifier, texts: Sequence[str], classes: np.ndarray) -> dict:
+    words = explain(model, texts, classes)
     return deletion_curve(
         [[word for word, _ in weighed] for weighed in words],
         [[weight for _, weight in weighed] for weighed in words],
-        lambda token_lists: trained.model.predict_proba([" ".join(tokens) for tokens in token_lists]),
+        lambda token_lists: model.predict_proba([" ".join(tokens) for tokens in token_lists]),
         classes,
     )

@@ -53,6 +53,25 @@ def stratified_subset(labels: np.ndarray, *, size: int, seed: int) -> np.ndarray
     return np.sort(np.concatenate(chosen))
 
 
+def representative(labels: np.ndarray, *, most: int) -> np.ndarray:
+    """Choose examples to measure on where all would take long, the same ones every time.
+
+    The first would not do: a split in the order of its file may begin with all texts of one class.
+
+    Args:
+        labels: int array of shape (N,).
+        most: how many to choose, where there are more.
+
+    Returns:
+        Sorted int64 array of positions: all; else a `stratified_subset`, or, of more classes than that, any examples.
+    """
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    if len(np.unique(labels)) > most:
+        return np.sort(np.random.RandomState(0).permutation(len(labels))[:most])
+    return stratified_subset(labels, size=most, seed=0)
+
+
 def _members_by_class(labels: np.ndarray) -> list[np.ndarray]:
     """Return the positions of each class that occurs, in the order of the classes."""
     order = np.argsort(labels, kind="stable")

@@ -8,10 +8,16 @@ from itertools import combinations
 
 import numpy as np
 
-from textapp.evaluation.bootstrap import Measure, measured, paired_difference, percentile_interval, resampled
+from textapp.evaluation.bootstrap import (
+    Measure,
+    enough_resamples,
+    measured,
+    paired_difference,
+    percentile_interval,
+    resampled,
+)
 from textapp.evaluation.significance import holm
-
-SIGNIFICANCE_LEVEL = 0.05
+from textapp.evaluation.wording import SIGNIFICANCE_LEVEL
 
 
 def bits_per_byte(nats: np.ndarray, sizes: Sequence[int]) -> dict:
@@ -41,19 +47,23 @@ def compare_generators(nats: Mapping[str, np.ndarray], sizes: Sequence[int]) -> 
 
     Returns:
         For each pair `a` and `b`, in the order given: `difference`, bits per byte of a less b; its paired 95 %
-        bootstrap `interval` over the texts; `p_value` and Holm's `p_value_holm`; `better`, the name of the one that
-        needs fewer bits, None where no difference is shown.
+        bootstrap `interval` over the texts, of so many resamples as the pairs take; `p_value` and Holm's
+        `p_value_holm`; `better`, the name of the one that needs fewer bits, None where no difference is shown.
     """
     if sum(sizes) == 0 or len(nats) < 2:
         return []
+    nats = {name: np.asarray(found, np.float64) for name, found in nats.items()}
+    resamples = enough_resamples(math.comb(len(nats), 2), size=len(sizes) * len(nats))
     values, samples = {}, {}
     for name, found in nats.items():
         measure = _measure(found, sizes)
-        values[name], samples[name] = measured(measure, len(found))["bits"], resampled(measure, len(found))["bits"]
-    pairs = [
-        {"a": a, "b": b, **paired_difference(values[a], values[b], samples[a], samples[b])}
-        for a, b in combinations(nats, 2)
-    ]
+        values[name] = measured(measure, len(found))["bits"]
+        samples[name] = resampled(measure, len(found), resamples=resamples)["bits"]
+    pairs = []
+    for a, b in combinations(nats, 2):
+        differing = int((nats[a] != nats[b]).sum())
+        found = paired_difference(values[a], values[b], samples[a], samples[b], differing=differing)
+        pairs.append({"a": a, "b": b, **found})
     for pair, corrected in zip(pairs, holm([pair["p_value"] for pair in pairs]), strict=True):
         better = pair["a"] if pair["difference"] < 0 else pair["b"]
         pair |= {"p_value_holm": corrected, "better": better if corrected < SIGNIFICANCE_LEVEL else None}

@@ -1,4 +1,4 @@
-"""The bootstrap over texts: intervals and p-values out of resampled test sets.
+"""The bootstrap over texts: intervals and p-values out of resampled test sets, and what helps where it fails.
 
 A resample is not a copy of the texts but how often it holds each of them, so a metric of all resamples is a
 few sums over arrays of shape (N, R): R resamples side by side.
@@ -9,12 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 
 import numpy as np
+from scipy import stats
 
 # Takes counts, float64 array of shape (N, R), and returns for each metric its values, (R,), NaN where a resample
 # leaves it undefined. Counts of shape (N, 1) that are all 1 give the metrics of the texts themselves.
 Measure = Callable[[np.ndarray], dict[Hashable, np.ndarray]]
 # So many counts are held at a time: 2 MB, which stays in a processor's cache.
 COUNTS_AT_A_TIME = 2**18
+LEAST_RESAMPLES = 1_000
+# Corrected over the pairs, no bootstrap p-value falls below 2 pairs / (resamples + 1): so many make that 0.025.
+RESAMPLES_PER_PAIR = 80
+# Texts x classes x models x resamples that take some seconds on one core.
+AFFORDABLE = 2 * 10**8
 
 
 def measured(measure: Measure, n: int) -> dict[Hashable, float | None]:
@@ -54,8 +60,18 @@ def percentile_interval(values: np.ndarray) -> list[float] | None:
     return np.percentile(defined, [2.5, 97.5]).tolist() if len(defined) else None
 
 
+def enough_resamples(pairs: int, *, size: int) -> int:
+    """Returns how many resamples let corrected p-values be small enough, or as many of them as take some seconds.
+
+    Args:
+        pairs: how many p-values are corrected together.
+        size: of all models' numbers: texts x classes x models.
+    """
+    return max(LEAST_RESAMPLES, min(RESAMPLES_PER_PAIR * pairs, AFFORDABLE // size))
+
+
 def paired_difference(
-    value_a: float | None, value_b: float | None, samples_a: np.ndarray, samples_b: np.ndarray
+    value_a: float | None, value_b: float | None, samples_a: np.ndarray, samples_b: np.ndarray, *, differing: int
 ) -> dict | None:
     """Returns how far two models' values of one metric lie apart, from the same resamples of the same texts.
 
@@ -64,10 +80,13 @@ def paired_difference(
         value_b: the other model's.
         samples_a: the metric of each resample, shape (R,).
         samples_b: the other model's.
+        differing: on how many texts m the two do not answer the same.
 
     Returns:
-        `difference`, a less b; `interval`, [low, high]; `p_value`, two-sided. None where the texts leave the
-        metric undefined.
+        `difference`, a less b; `interval`, [low, high]; `p_value`, two-sided and never below 2^(1 - m): were the two
+        equally good, their answers to each of the m texts could as well be swapped, and of the 2^m ways to do so no
+        test can call fewer than 2 the most extreme (Fisher 1935, "The design of experiments", section 21). A
+        bootstrap of a handful of texts knows too few others. None where the texts leave the metric undefined.
     """
     if value_a is None or value_b is None:
         return None
@@ -75,7 +94,7 @@ def paired_difference(
     return {
         "difference": value_a - value_b,
         "interval": percentile_interval(differences),
-        "p_value": two_sided_p_value(differences),
+        "p_value": max(two_sided_p_value(differences), min(1.0, 2.0 ** (1 - differing))),
     }
 
 
@@ -94,6 +113,9 @@ def two_sided_p_value(differences: np.ndarray) -> float:
 def bootstrap_interval(correct: np.ndarray, *, seed: int = 0, resamples: int = 1000) -> list[float]:
     """Returns the 95 % percentile bootstrap interval of the share of True.
 
+    Where all or none are True every resample is the same, and the interval is Wilson's: seven right of seven do not
+    say that none will be wrong.
+
     Args:
         correct: bool array of shape (N,).
         seed: the same seed gives the same interval.
@@ -106,10 +128,21 @@ def bootstrap_interval(correct: np.ndarray, *, seed: int = 0, resamples: int = 1
         ValueError: if `resamples` is below 1.
     """
     _check_resamples(resamples)
+    if correct.all() or not correct.any():
+        return wilson_interval(int(correct.sum()), len(correct))
     # N draws with replacement out of N trues and falses hold Binomial(N, share) trues: this is the bootstrap
     # over the texts itself, without the (N, resamples) counts that it would otherwise take.
     hits = np.random.default_rng(seed).binomial(len(correct), correct.mean(), size=resamples)
     return np.percentile(hits / len(correct), [2.5, 97.5]).tolist()
+
+
+def wilson_interval(hits: int, n: int) -> list[float]:
+    """Returns Wilson's 95 % interval [low, high] of the share of hits among n texts, n > 0.
+
+    Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+    """
+    interval = stats.binomtest(hits, n).proportion_ci(method="wilson")
+    return [float(interval.low), float(interval.high)]
 
 
 def _counts(n: int, *, seed: int, resamples: int) -> Iterator[np.ndarray]:

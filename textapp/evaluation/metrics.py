@@ -40,7 +40,8 @@ def classification_metrics(
 
     Returns:
         `accuracy`, `balanced_accuracy`, `macro_f1`, `mcc`, `roc_auc`, `average_precision`, `log_loss`, `brier`
-        and `ece`; `intervals`, {metric: [low, high]}, 95 % percentile bootstrap over the texts;
+        and `ece`; `intervals`, {metric: [low, high]}, 95 % percentile bootstrap over the texts, None of `ece`,
+        a mean of absolute values: chance makes it larger in a resample, often in nearly all of them;
         `accuracy_interval`, the first of them once more; `confusion_matrix`, C lists of C counts, a row a true
         class; `per_class`, {name: {precision, recall, f1, support}}; `n`, the number of texts. Plain Python
         numbers throughout.
@@ -65,6 +66,7 @@ def classification_metrics(
     values = measured(measure, len(labels))
     samples = resampled(measure, len(labels), seed=seed, resamples=resamples)
     intervals = {name: percentile_interval(samples[name]) if values[name] is not None else None for name in values}
+    intervals["ece"] = None
     # One function gives every interval of an accuracy, here and in the verdict.
     intervals["accuracy"] = bootstrap_interval(predictions == labels, seed=seed, resamples=resamples)
     return {

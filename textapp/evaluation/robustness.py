@@ -12,7 +12,8 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from scipy import stats
+
+from textapp.evaluation.bootstrap import wilson_interval
 
 Predict = Callable[[list[str]], np.ndarray]
 
@@ -121,7 +122,6 @@ def _one(name: str, texts: list[str], labels: np.ndarray, predict: Predict, answ
     if changed:
         after[changed] = np.asarray(predict([perturbed[i] for i in changed])).argmax(axis=1)
     flipped = np.flatnonzero(after != answers)
-    interval = stats.binomtest(len(flipped), len(texts)).proportion_ci(method="wilson")
     first = flipped[0] if len(flipped) else None
     return {
         "perturbation": name,
@@ -129,7 +129,7 @@ def _one(name: str, texts: list[str], labels: np.ndarray, predict: Predict, answ
         "n": len(texts),
         "flipped": len(flipped),
         "flipped_share": len(flipped) / len(texts),
-        "interval": [float(interval.low), float(interval.high)],
+        "interval": wilson_interval(len(flipped), len(texts)),
         "accuracy_before": float((answers == labels).mean()),
         "accuracy_after": float((after == labels).mean()),
         "example": None if first is None else _around_change(texts[first], perturbed[first]),

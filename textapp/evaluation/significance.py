@@ -15,12 +15,10 @@ import numpy as np
 from scipy import stats
 
 from textapp.evaluation import wording
-from textapp.evaluation.bootstrap import measured, paired_difference, resampled
+from textapp.evaluation.bootstrap import enough_resamples, measured, paired_difference, resampled
 from textapp.evaluation.metrics import answer_measure, checked, ranking_measure
-from textapp.evaluation.wording import SIGNIFICANCE_LEVEL
+from textapp.evaluation.wording import POWER, SIGNIFICANCE_LEVEL
 
-# How likely a test is to show the smallest difference that it is said to be able to show.
-POWER = 0.8
 # From so many texts on that only one of two gets right, McNemar's test goes by the chi-squared distribution.
 EXACT_BELOW = 25
 
@@ -77,31 +75,40 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
-def smallest_difference(n: int, discordance: float) -> float | None:
+def smallest_difference(n: int, discordance: float, *, pairs: int = 1) -> float | None:
     """Returns the smallest accuracy difference that McNemar's test shows on so many texts, at 80 % power.
 
     It is d in Connor's formula for the number of pairs, n = ((z_a sqrt(q) + z_b sqrt(q - d^2)) / d)^2, with q
-    the discordance, z_a for 0.05 two-sided and z_b for a power of 0.8 (Connor 1987, "Sample size for testing
-    differences in proportions for the paired-sample design", Biometrics 43, page 209). Two models cannot
-    differ by more than their discordance: where d comes out larger, q is taken as d.
+    the discordance, z_a for 0.05 over `pairs`, two-sided, and z_b for a power of 0.8 (Connor 1987, "Sample size for
+    testing differences in proportions for the paired-sample design", Biometrics 43, page 209). That is for many
+    discordant texts. The exact test needs k of them, all on one side, before 2 / 2^k is small enough, so that d is at
+    least what brings k of n texts with a probability of 0.8.
 
     Args:
         n: the number of texts.
         discordance: the share of texts that exactly one of the two models gets right.
+        pairs: over how many p-values are corrected; Holm multiplies the smallest by all of them.
 
     Returns:
         A difference of accuracies, 0 to 1; None where not even the largest could be shown.
     """
-    z_a, z_b = stats.norm.isf(SIGNIFICANCE_LEVEL / 2), stats.norm.isf(1 - POWER)
-    if n <= z_a**2:
+    level = SIGNIFICANCE_LEVEL / pairs
+    z_a, z_b = stats.norm.isf(level / 2), stats.norm.isf(1 - POWER)
+    least = math.ceil(math.log2(2 / level))  # k
+    if n < least or n <= z_a**2:
         return None
     # The formula is a quadratic equation for d / sqrt(q), which does not depend on q.
     root = (z_a * math.sqrt(n) + z_b * math.sqrt(n - z_a**2 + z_b**2)) / (n + z_b**2)
-    return float(root * math.sqrt(max(discordance, root**2)))
+    # The probability that Binomial(n, d) is k or more is that of a beta distribution up to d.
+    return float(max(root * math.sqrt(discordance), stats.beta.ppf(POWER, least, n - least + 1)))
 
 
 def compare_all(
-    labels: np.ndarray, probabilities_by_name: Mapping[str, np.ndarray], *, seed: int = 0, resamples: int = 1000
+    labels: np.ndarray,
+    probabilities_by_name: Mapping[str, np.ndarray],
+    *,
+    seed: int = 0,
+    resamples: int | None = None,
 ) -> dict | None:
     """Compares every two classifiers: McNemar's test, and the paired bootstrap for macro-F1 and ROC-AUC.
 
@@ -112,7 +119,7 @@ def compare_all(
         labels: true classes, int array of shape (N,).
         probabilities_by_name: for each classifier's name a float array of shape (N, C).
         seed: for the bootstrap; all models are measured on the same resamples.
-        resamples: how many.
+        resamples: how many; None for `enough_resamples`.
 
     Returns:
         `pairs`, in the order given, each {`a`, `b`, what `paired_test` returns, `p_value_holm`,
@@ -132,70 +139,24 @@ def compare_all(
     labels = np.asarray(labels)
     predictions = {name: given.argmax(axis=1) for name, given in probabilities.items()}
     pairs = accuracy_pairs(labels, predictions)
+    if resamples is None:
+        resamples = enough_resamples(len(pairs), size=sum(given.size for given in probabilities.values()))
     for pair in pairs:
         discordance = (pair["only_a_right"] + pair["only_b_right"]) / len(labels)
-        pair["smallest_difference"] = smallest_difference(len(labels), discordance)
+        pair["smallest_difference"] = smallest_difference(len(labels), discordance, pairs=len(pairs))
     _add_bootstrap(pairs, labels, probabilities, seed=seed, resamples=resamples)
     for pair in pairs:
         pair["verdict"] = wording.pair_verdict(pair, n=len(labels), corrected=len(pairs) > 1)
+    floor = min(1.0, 2 * len(pairs) / (resamples + 1))
+    capped = f", too few for a corrected p-value of either below {floor:.2f}"
     best, second = sorted(predictions, key=lambda name: (predictions[name] == labels).sum(), reverse=True)[:2]
     return {
         "pairs": pairs,
         "method": f"McNemar's test on the same {wording.texts(len(labels))} (exact where fewer than {EXACT_BELOW} "
         f"texts decide, else chi-squared with continuity correction); macro-F1 and ROC-AUC by {resamples:,} paired "
-        "bootstrap resamples; p-values corrected by Holm over the pairs. It compares these trained models, not the "
-        "methods behind them: another seed may differ.",
+        f"bootstrap resamples{capped if floor >= SIGNIFICANCE_LEVEL else ''}; p-values corrected by Holm over the "
+        "pairs. It compares these trained models, not the methods behind them: another seed may differ.",
         "smallest_difference": pair_of(pairs, best, second)["smallest_difference"],
-    }
-
-
-def seed_spread(labels: np.ndarray, predictions_by_seed: Sequence[np.ndarray]) -> dict:
-    """Tells the spread over seeds from the noise of a test set of this size.
-
-    The seeds share the test texts, so the standard error of an accuracy, which a different test set would
-    bring, is none of their spread. Whether they differ by more than the texts on which they disagree can
-    explain is Cochran's Q test, McNemar's for more than two (Cochran 1950, "The comparison of percentages in
-    matched samples").
-
-    Args:
-        labels: true classes, int array of shape (N,).
-        predictions_by_seed: for each seed the predicted classes of one model, int array of shape (N,).
-
-    Returns:
-        `accuracies`; `mean`; `standard_deviation` over the seeds (S - 1 in the denominator);
-        `test_set_standard_error` of the mean accuracy as a share of N texts; `p_value` of Cochran's Q;
-        `sentence`. The standard deviation and the p-value are None where there is one seed.
-
-    Raises:
-        ValueError: if there is no seed, or an array does not fit the labels.
-    """
-    if not len(predictions_by_seed):
-        raise ValueError("predictions_by_seed is empty; a spread takes at least one seed")
-    labels = np.asarray(labels)
-    right = np.array(
-        [is_right(labels, given, name=f"seed {i}") for i, given in enumerate(predictions_by_seed)]
-    )  # (S, N)
-    accuracies = right.mean(axis=1)
-    mean = float(accuracies.mean())
-    error = math.sqrt(mean * (1 - mean) / len(labels))
-    spread = float(accuracies.std(ddof=1)) if len(right) > 1 else None
-    p_value = _cochran(right) if len(right) > 1 else None
-    noise = f"another {wording.texts(len(labels))} would move it by {error:.4f} (standard error)"
-    if spread is None:
-        sentence = f"One seed only, accuracy {mean:.3f}; {noise}."
-    else:
-        difference = "differ by more than chance" if p_value < SIGNIFICANCE_LEVEL else "show no difference"
-        sentence = (
-            f"Over {len(right)} seeds the accuracy is {mean:.3f} with a standard deviation of {spread:.4f}; {noise}. "
-            f"On these texts the seeds {difference} (Cochran's Q, {wording.p_value(p_value)})."
-        )
-    return {
-        "accuracies": accuracies.tolist(),
-        "mean": mean,
-        "standard_deviation": spread,
-        "test_set_standard_error": error,
-        "p_value": p_value,
-        "sentence": sentence,
     }
 
 
@@ -226,10 +187,15 @@ def _add_bootstrap(
         return {(name, metric): values for name, part in parts for metric, values in part(counts).items()}
 
     points, samples = measured(measure, len(labels)), resampled(measure, len(labels), seed=seed, resamples=resamples)
-    for metric in ("macro_f1", "roc_auc"):
+    looked_at = {
+        "macro_f1": {name: given.argmax(axis=1)[:, None] for name, given in probabilities.items()},
+        "roc_auc": probabilities,
+    }
+    for metric, seen in looked_at.items():
         for pair in pairs:
             a, b = (pair["a"], metric), (pair["b"], metric)
-            pair[metric] = paired_difference(points[a], points[b], samples[a], samples[b])
+            differing = int((seen[pair["a"]] != seen[pair["b"]]).any(axis=1).sum())
+            pair[metric] = paired_difference(points[a], points[b], samples[a], samples[b], differing=differing)
         defined = [pair[metric] for pair in pairs if pair[metric]]
         for result, corrected in zip(defined, holm([result["p_value"] for result in defined]), strict=True):
             result["p_value_holm"] = corrected
@@ -238,16 +204,6 @@ def _add_bootstrap(
 def pair_of(pairs: list[dict], a: str, b: str) -> dict:
     """Returns the pair of two classifiers, whichever of them it names first."""
     return next(pair for pair in pairs if {pair["a"], pair["b"]} == {a, b})
-
-
-def _cochran(right: np.ndarray) -> float:
-    """Returns the p-value of Cochran's Q for a bool array of shape (seeds, N)."""
-    seeds, (columns, rows) = len(right), (right.sum(axis=1), right.sum(axis=0))
-    discordance = seeds * rows.sum() - (rows**2).sum()
-    if not discordance:
-        return 1.0
-    q = (seeds - 1) * (seeds * (columns**2).sum() - columns.sum() ** 2) / discordance
-    return float(stats.chi2.sf(q, df=seeds - 1))
 
 
 def count_discordant(

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
-from scipy import stats
+
+from textapp.evaluation.bootstrap import wilson_interval
 
 # A smaller group is listed, but not called the worst: its accuracy says too little.
 SMALLEST_GROUP = 30
@@ -105,12 +106,11 @@ def slice_table(
 def _measured(right: np.ndarray, inside: np.ndarray) -> dict:
     """Returns n, accuracy, interval and difference of a group, bool arrays of shape (N,)."""
     hits, n = int(right[inside].sum()), int(inside.sum())
-    interval = stats.binomtest(hits, n).proportion_ci(method="wilson")
     elsewhere = None if n == len(right) else float(right[~inside].mean())
     return {
         "n": n,
         "accuracy": hits / n,
-        "interval": [float(interval.low), float(interval.high)],
+        "interval": wilson_interval(hits, n),
         "difference": None if elsewhere is None else hits / n - elsewhere,
     }
 

@@ -10,7 +10,7 @@ import numpy as np
 
 LATENCY_BATCHES = (1, 32)
 RATE_BATCH = 64
-PERCENTILES = (50, 95, 99)
+LEAST_CALLS = {50: 1, 95: 20, 99: 100}  # of each percentile: of fewer calls it is about the slowest one
 
 
 def prediction_speed(
@@ -35,7 +35,8 @@ def prediction_speed(
 
     Returns:
         `latency`, [{`batch_size`, `calls`, `milliseconds_p50`, `milliseconds_p95`, `milliseconds_p99`}] of whole
-        batches of 1 and 32; `milliseconds_per_text_batch_1` and `texts_per_second_batch_64`, medians.
+        batches of 1 and 32, None where there were fewer than `LEAST_CALLS`; `milliseconds_per_text_batch_1` and
+        `texts_per_second_batch_64`, medians.
 
     Raises:
         ValueError: if there are no texts, or calls is below 1.
@@ -52,12 +53,17 @@ def prediction_speed(
     return {
         "latency": [
             {"batch_size": size, "calls": len(times[size])}
-            | {f"milliseconds_p{p}": 1000 * float(np.percentile(times[size], p)) for p in PERCENTILES}
+            | {f"milliseconds_p{p}": _percentile(times[size], p, least=least) for p, least in LEAST_CALLS.items()}
             for size in LATENCY_BATCHES
         ],
         "milliseconds_per_text_batch_1": 1000 * float(np.median(times[1])),
         "texts_per_second_batch_64": RATE_BATCH / float(np.median(times[RATE_BATCH])),
     }
+
+
+def _percentile(seconds: list[float], p: int, *, least: int) -> float | None:
+    """Returns milliseconds, None of fewer calls than `least`."""
+    return 1000 * float(np.percentile(seconds, p)) if len(seconds) >= least else None
 
 
 def _seconds(

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 # A smaller p-value is called more than chance.
 SIGNIFICANCE_LEVEL = 0.05
+# How likely a test is to show the smallest difference that it is said to be able to show.
+POWER = 0.8
 
 
 def pair_verdict(pair: dict, *, n: int, corrected: bool) -> str:
     """Returns what McNemar's test says of a pair; a word of ours stands first, as Markdown wants it."""
     a, b = (pair["a"], pair["b"]) if pair["difference"] >= 0 else (pair["b"], pair["a"])
     shown = pair["smallest_difference"]
-    bound = f" These {texts(n)} can show {points(shown)} or more." if shown is not None else ""
+    bound = (
+        f" These {texts(n)} show one of {points(shown)} with {100 * POWER:.0f} % probability."
+        if shown is not None
+        else ""
+    )
     if not pair["difference"]:
         return f"No difference shown: {a} and {b} are right equally often.{bound}"
     significant = pair["p_value_holm"] < SIGNIFICANCE_LEVEL

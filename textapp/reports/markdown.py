@@ -51,7 +51,8 @@ def to_markdown(report: dict) -> str:
     parts += _classifiers(report) if report["classifiers"] else []
     if report["generators"]:
         found = generator_table(report)
-        lines = [table(found), sentences.BITS_PER_BYTE, bullets(sentences.notes(report["generators"]))]
+        said = (sentences.BITS_PER_BYTE, escape(sentences.trained_in(report["generators"])))
+        lines = [table(found), *said, bullets(sentences.notes(report["generators"]))]
         if (pairs := generator_pair_table(report)).rows:
             lines += [f"### {pairs.title}", escape(sentences.GENERATORS_COMPARED), table(pairs)]
         parts.append(section(found.title, *lines, *map(_samples, report["generators"])))
@@ -71,7 +72,8 @@ def _generation(report: dict) -> list[str]:
 def _classifiers(report: dict) -> list[str]:
     """Returns the sections about classifiers."""
     found = classifier_table(report, with_calibration=True)
-    lines = [table(found), sentences.HOW_MEASURED, bullets(sentences.notes(report["classifiers"]))]
+    said = (sentences.HOW_MEASURED, escape(sentences.trained_in(report["classifiers"])))
+    lines = [table(found), *said, bullets(sentences.notes(report["classifiers"]))]
     parts = [section(found.title, *lines)]
     if report["comparisons"]:
         pairs = pair_table(report)
@@ -89,7 +91,7 @@ def _classifiers(report: dict) -> list[str]:
         parts.append(section(taught.title, escape(sentences.distillation(report["distillation"])), table(taught)))
     if report["few_labels"]:
         fewer = few_labels_table(report)
-        parts.append(section(fewer.title, escape(sentences.FEW_LABELS), table(fewer)))
+        parts.append(section(fewer.title, escape(sentences.few_labels(report["few_labels"])), table(fewer)))
     matrices = [f"### {escape(matrix.title)}\n\n{table(matrix)}" for matrix in confusion_tables(report)]
     return [*parts, section("Confusion matrices", "Rows are true classes.", *matrices)]
 

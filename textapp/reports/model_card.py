@@ -113,7 +113,7 @@ def _metrics(row: dict, *, generates: bool) -> list[str]:
 def _evaluation_data(report: dict, row: dict, *, generates: bool) -> list[str]:
     dataset = report["dataset"]
     texts = row["test_documents"] if generates else row["metrics"]["n"]
-    lines = [f"The test split of {dataset['name']}, {figures.count(texts)} texts that the model has not seen."]
+    lines = [f"The test split of {dataset['name']}, {figures.count(texts)} texts that it was not trained on here."]
     if dataset.get("test_fingerprint"):
         lines.append(f"Fingerprint of the split: {dataset['test_fingerprint']}")
     if dataset["near_duplicates"]:

@@ -38,12 +38,14 @@ class Section:
         title: its heading.
         blocks_of: takes a report and the models' looks and returns blocks; none where there is nothing to show.
         missing: a sentence for the reader who looks for it then; "" where nobody would.
+        in_runs: the sentence in its place on the page of several runs, where it stands in their own reports.
     """
 
     name: str
     title: str
     blocks_of: Callable[[dict, dict], list]
     missing: str
+    in_runs: str = ""
 
 
 SECTIONS = (
@@ -75,7 +77,11 @@ SECTIONS = (
         "robustness", "Robustness", section_behaviour.robustness, "Robustness: no model was asked about changed texts."
     ),
     Section(
-        "explanations", "Explanations", section_behaviour.explanations, "Explanations: no word was given a weight."
+        "explanations",
+        "Explanations",
+        section_behaviour.explanations,
+        "Explanations: no word was given a weight.",
+        in_runs="Explanations: those of each run stand in its own report.",
     ),
     Section("data", "Data", section_facts.data, ""),
     Section("curves", "Learning curves", section_costs.curves, "Learning curves: no classifier kept its epochs."),
@@ -86,7 +92,13 @@ SECTIONS = (
         "Accuracy against seconds: no classifier's validation accuracy was kept.",
     ),
     Section("cost", "Cost", section_costs.cost, ""),
-    Section("ablation", "Ablation", section_costs.ablation, "Ablation: no part was taken away to see its worth."),
+    Section(
+        "ablation",
+        "Ablation",
+        section_costs.ablation,
+        "Ablation: no part was taken away to see its worth.",
+        in_runs="Ablation: that of each run, where there is one, stands in its own report.",
+    ),
     Section("distillation", "Distillation", section_distillation.distillation, ""),
     Section("labels", "Labelled texts", section_labels.against_labels, ""),
     Section("generators", "Generators", section_facts.generators, "Generators: none was trained."),
@@ -112,8 +124,12 @@ def to_html(report: dict) -> str:
         models=[row["name"] for row in [*report["classifiers"], *report["generators"]]],
         created=report["created"],
         sections=[(section, blocks) for section, blocks in drawn if blocks],
-        missing=[section.missing for section, blocks in drawn if not blocks and section.missing],
+        missing=[sentence for section, blocks in drawn if not blocks and (sentence := _missing(section, report))],
     )  # fmt: skip
+
+
+def _missing(section: Section, report: dict) -> str:
+    return section.in_runs if section.in_runs and report["runs"] else section.missing
 
 
 @functools.cache

@@ -58,25 +58,36 @@ def _worst(rows: list[dict], looks: Looks) -> list:
 
 
 def _overview(rows: list[dict], looks: Looks) -> Grid:
-    """Returns a row a group and a column a model, the darker the further below the texts outside of the group."""
+    """Returns a row a group and a column a model, the darker the further below the texts outside of the group.
+
+    Models of several runs may part the texts in different ways; then each cell says how many there are.
+    """
     found = {(row["name"], item["slice"], item["group"]): item for row in rows for item in row["slices"]}
     groups = dict.fromkeys((item["slice"], item["group"]) for row in rows for item in row["slices"])
     shown = [row["name"] for row in rows if row["kind"] != "dummy"] or [row["name"] for row in rows]
     cells = []
     for group in groups:
         items = [found.get((name, *group)) for name in shown]
-        texts = next(item["n"] for item in items if item) if any(items) else None
-        cells.append((f"{group[0]}: {group[1]}", figures.count(texts), *map(_slice_cell, items)))
+        texts = {item["n"] for item in items if item}
+        shared = texts.pop() if len(texts) == 1 else None
+        cells.append((
+            f"{group[0]}: {group[1]}",
+            figures.count(shared),
+            *(_slice_cell(item, with_texts=shared is None) for item in items),
+        ))  # fmt: skip
     caption = "Accuracy in the group; below it the difference to all other texts, in points"
     return Grid(("Group", "Texts", *shown), tuple(cells), caption=caption)
 
 
-def _slice_cell(item: dict | None) -> Cell | str:
+def _slice_cell(item: dict | None, *, with_texts: bool) -> Cell | str:
     if not item:
         return figures.MISSING
+    small = figures.points(item["difference"])
+    if with_texts:
+        small += f", {figures.count(item['n'])} texts"
     # Ten points below the others is as dark as it gets.
     below = min(max(-(item["difference"] or 0) / 0.1, 0), 1)
-    return Cell(figures.score(item["accuracy"]), figures.points(item["difference"]), shade=0.45 * below)
+    return Cell(figures.score(item["accuracy"]), small, shade=0.45 * below)
 
 
 def _slice_grid(row: dict) -> Grid:

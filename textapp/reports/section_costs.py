@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from textapp.evaluation.speed import LEAST_CALLS
 from textapp.reports import charts, figures
 from textapp.reports.blocks import Charts, Details, Grid, Key, Matrices, Paragraph, Scale
 from textapp.reports.drawing import LARGE
 from textapp.reports.pareto import Candidate, front, pareto
 from textapp.reports.section_results import NBSP, Looks, model_cell
-from textapp.reports.sentences import WARM_UP
+from textapp.reports.sentences import WARM_UP, trained_in
 
 MOST_TICKS = 10
 
@@ -100,10 +101,8 @@ def cost(report: dict, looks: Looks) -> list:
     cells = tuple((model_cell(row["name"], looks), *_cost_cells(row)) for row in rows)
     devices = dict.fromkeys(row["cost"]["device"] for row in rows if row["cost"]["device"])
     measured_on = f" Measured on {'; '.join(devices)}." if devices else ""
-    paths = "; ".join(f"{row['name']} in {row['cost']['computation']}" for row in rows if row["cost"]["computation"])
-    trained_in = f" Trained: {paths}." if paths else ""
     return [
-        Paragraph(f"{WARM_UP}{measured_on}{trained_in}", soft=True),
+        Paragraph(f"{WARM_UP}{measured_on} {trained_in(rows)}".rstrip(), soft=True),
         Grid(headers, cells).without_empty_columns(),
         *_pareto(rows, looks),
     ]
@@ -112,9 +111,8 @@ def cost(report: dict, looks: Looks) -> list:
 def _cost_cells(row: dict) -> tuple[str, ...]:
     costs = row["cost"]
     latency = {item["batch_size"]: item for item in costs["latency"]}
-    one = [latency.get(1, {}).get(f"milliseconds_p{share}") for share in (50, 95, 99)]
+    one, many = ([_percentile(latency.get(size, {}), p) for p in LEAST_CALLS] for size in (1, 32))
     one[0] = _milliseconds(row)
-    many = [latency.get(32, {}).get(f"milliseconds_p{share}") for share in (50, 95, 99)]
     per_second = costs["texts_per_second"] or costs["texts_per_second_batch_64"]
     keys = ("import_seconds", "load_seconds", "first_answer_seconds")
     start = [row["export"].get(key) for key in keys] if row["export"] else [None]
@@ -126,6 +124,11 @@ def _cost_cells(row: dict) -> tuple[str, ...]:
         *map(figures.measure, [*one, *many, per_second]),
         figures.measure(None if None in start else sum(start)),
     )
+
+
+def _percentile(item: dict, p: int) -> float | None:
+    """Returns milliseconds, None of too few calls, which earlier versions did not leave out."""
+    return item.get(f"milliseconds_p{p}") if item.get("calls", LEAST_CALLS[p]) >= LEAST_CALLS[p] else None
 
 
 def _milliseconds(row: dict) -> float | None:

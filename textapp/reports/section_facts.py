@@ -114,7 +114,8 @@ def generators(report: dict, looks: Looks) -> list:
         numbers = (bits, tested, *spent, figures.size(costs["bytes_on_disk"]))
         cells.append((model_cell(row["name"], looks), *numbers))
     notes = tuple(sentences.notes(rows))
-    blocks = [Paragraph(sentences.BITS_PER_BYTE, soft=True), Grid(headers, tuple(cells))]
+    said = f"{sentences.BITS_PER_BYTE} {sentences.trained_in(rows)}".rstrip()
+    blocks = [Paragraph(said, soft=True), Grid(headers, tuple(cells))]
     blocks += [Bullets(notes)] if notes else []
     if (pairs := generator_pair_table(report)).rows:
         said = Paragraph(sentences.GENERATORS_COMPARED, soft=True)

@@ -42,9 +42,9 @@ def against_labels(report: dict, looks: Looks) -> list:
         (model_cell(name, {name: looks.get(row["name"])}), *numbers)
         for row, (name, *numbers) in zip(report["few_labels"], table.rows, strict=True)
     )
-    said = " Thin and dashed: the same model without pretraining." if pretrained else ""
+    said = " Thin and dashed: without pretraining." if pretrained else ""
     return [
-        Paragraph(sentences.FEW_LABELS + said, soft=True),
+        Paragraph(sentences.few_labels(rows) + said, soft=True),
         Charts(((chart, ""),)),
         Key(tuple(looks[name] for name in dict.fromkeys(row["name"] for row in rows))),
         Grid(table.headers, cells),

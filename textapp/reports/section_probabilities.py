@@ -110,8 +110,9 @@ def _conformal(rows: list[dict], looks: Looks) -> list:
     promised = figures.whole_percent(1 - first["error_rate"])
     return [
         Heading("Prediction sets"),
-        Paragraph(f"A set of classes for each text instead of one, chosen so that at least {promised} of the sets hold "
-                  f"the true class (split conformal prediction on {figures.count(first['n_calibration'])} validation "
-                  "texts). A set of one class is an answer; a set of two says that the model cannot tell.", soft=True),
+        Paragraph("A set of classes for each text instead of one, chosen so that on average at least "
+                  f"{promised} of the sets should hold the true class (split conformal prediction on "
+                  f"{figures.count(first['n_calibration'])} validation texts). A set of one class is an "
+                  "answer; a set of two says that the model cannot tell.", soft=True),
         Grid(headers, tuple(cells)),
     ]  # fmt: skip

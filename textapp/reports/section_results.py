@@ -65,8 +65,8 @@ def classifiers(report: dict, looks: Looks) -> list:
     notes = sentences.notes(rows)
     texts = figures.count(rows[0]["metrics"]["n"])
     return [
-        Paragraph(f"On {texts} test texts that no model has seen. Below a score its 95 % bootstrap interval over "
-                  "those texts; in bold the best of a column, dummies left out.", soft=True),
+        Paragraph(f"On {texts} test texts that no model was trained on here. Below a score its 95 % bootstrap interval "
+                  "over those texts; in bold the best of a column, dummies left out.", soft=True),
         _score_grid(rows, looks),
         *([Bullets(tuple(notes))] if notes else []),
         Details("Precision, recall and F1 of each class", (Matrices(tuple(_class_grid(row) for row in rows)),)),
@@ -178,7 +178,7 @@ def _pair_grid(pairs: list[dict]) -> Grid:
             *others[0],
             *others[1],
         ))  # fmt: skip
-    caption = "Differences in points; below them 95 % bootstrap intervals"
+    caption = "Differences in points; below them 95 % bootstrap intervals; the smallest is shown with 80 % probability"
     return Grid(headers, tuple(rows), caption=caption).without_empty_columns()
 
 

@@ -7,7 +7,8 @@ import json
 from textapp.reports import figures
 
 HOW_MEASURED = (
-    "Intervals are 95 % percentile bootstrap over the test texts. Train s: seconds of training. "
+    "Intervals are 95 % percentile bootstrap over the test texts, Wilson's where all answers or none are right. "
+    "Train s: seconds of training. "
     "ms per text: one text at a time. Texts per s: in batches of 64. Both are medians after warm-up."
 )
 BITS_PER_BYTE = "Bits per byte of the test texts: lower is better."
@@ -17,13 +18,17 @@ GENERATORS_COMPARED = (
 )
 WARM_UP = (
     "Times are those of a warm model: the first call at each length is made once before and not counted. p50, p95 and "
-    "p99: half of the calls, 95 % and 99 % took at most so long. Cold start: importing, loading the SavedModel and the "
-    "first answer, in a new process."
+    "p99: half of the calls, 95 % and 99 % took at most so long; fewer than 20 calls give no p95 and fewer than 100 no "
+    "p99. Cold start: importing, loading the SavedModel and the first answer, in a new process."
 )
 FEW_LABELS = (
     "Accuracy on the test texts [95 % interval over these] of each classifier trained once on so many labelled texts, "
     "the same for all, in the classes' proportions; the validation texts stay all of them, and the last column is all "
     "training texts. Networks see few texts several times an epoch."
+)
+WITHOUT_PRETRAINING = (
+    "Without pretraining a model has the sizes that it has by default, which the pretrained one need not have, and "
+    "minilm starts from the preset that its pretraining went on from."
 )
 AGAINST_SECONDS = (
     "The best accuracy on the validation texts so far, after seconds of training; a network is kept as it was at its "
@@ -57,10 +62,18 @@ SCORES_EXPLAINED = (
     ("Macro F1", "mean over the classes of the harmonic mean of precision and recall."),
     ("MCC", "Matthews correlation of true and predicted classes: 0 for guessing, 1 for no error."),
     ("ROC AUC", "probability that a text of a class gets a higher probability of it than a text of another class."),
-    ("Average precision", "area below the curve of precision against recall, mean over the classes."),
+    (
+        "Average precision",
+        "area below the curve of precision against recall, of the second class where there are two, "
+        "else the mean over the classes.",
+    ),
     ("Log loss", "mean of −ln(probability of the true class); lower is better, and sure errors cost most."),
     ("Brier", "mean squared distance between probabilities and truth; lower is better."),
-    ("ECE", "expected calibration error, how far probabilities lie from the share right; lower is better."),
+    (
+        "ECE",
+        "expected calibration error, how far probabilities lie from the share right; lower is better. "
+        "Resampled texts make it larger, so that it has no interval.",
+    ),
 )
 
 
@@ -82,13 +95,20 @@ def budget(seconds: list[float]) -> str:
     return f"The budget was {times} s for each model. Linear models train whole, whatever they take."
 
 
+def few_labels(rows: list[dict]) -> str:
+    """Returns how accuracy after fewer labelled texts was measured, and what a pretrained model stands beside."""
+    return f"{FEW_LABELS} {WITHOUT_PRETRAINING}" if any(row["pretrained"] for row in rows) else FEW_LABELS
+
+
 def smallest_difference(comparisons: dict) -> str:
-    """Returns what difference the test set can show; "" where that is unknown."""
+    """Returns what difference the test set can show; "" where it can show none or that is unknown."""
     smallest = comparisons.get("smallest_difference")
     if smallest is None:
         return ""
     points = figures.points(smallest).removeprefix("+")
-    return f"The smallest difference in accuracy that this test set can show between the best two is {points} points."
+    return (
+        f"With 80 % probability this test set shows a difference in accuracy of {points} points between the best two."
+    )
 
 
 def how_compared(comparisons: dict) -> str:
@@ -115,6 +135,12 @@ def how_to_ask(path: str, needs: list[str], *, generates: bool) -> list[str]:
         f'{name} = tf.saved_model.load({quoted}).signatures["serving_default"]',
         f"print({call})",
     ]
+
+
+def trained_in(rows: list[dict]) -> str:
+    """Returns what networks were trained in, and by which path; "" where there are none or nobody knows."""
+    paths = [f"{row['name']} in {row['cost']['computation']}" for row in rows if row["cost"]["computation"]]
+    return f"Trained: {'; '.join(paths)}." if paths else ""
 
 
 def notes(rows: list[dict]) -> list[str]:
