@@ -65,12 +65,31 @@ def test_greedy_with_the_cache_is_greedy_without_it(writer):
 def test_a_long_prompt_keeps_its_last_tokens(writer, max_new_tokens):
     prompt = "boring boring " * 20 + "strange weird"
     settings = {"temperature": 0, "max_new_tokens": max_new_tokens}
-    assert writer.generate([prompt], **settings) == [without_cache(writer, prompt, **settings)]
+    for given in (prompt, "", "a"):
+        expected = [without_cache(writer, given, **settings)]
+        assert writer.generate([given], **settings) == expected
+        assert writer.generate([given], stop=["\x00never"], **settings) == expected
     ids = writer.subwords.encode([prompt])[0]
     last = writer.subwords.decode(ids[-(CONTEXT - max_new_tokens) :])
     changed = "great fun " * 40 + last
     found = writer.generate([changed], **settings)[0].removeprefix(changed)
     assert found == writer.generate([prompt], **settings)[0].removeprefix(prompt)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="SavedModels are made on the TensorFlow backend")
+def test_the_graph_writes_as_many_tokens_as_there_is_room_for(writer, tmp_path):
+    import tensorflow as tf
+
+    from textapp.export.generator import GeneratorModule
+
+    prompts, most = ["", "a", "strange weird"], CONTEXT - 1
+    numbers = {name: tf.constant(value) for name, value in {"max_new_tokens": most, "top_k": 0, "seed": 7}.items()}
+    numbers |= {"temperature": tf.constant(1.3), "top_p": tf.constant(0.95)}
+    module = GeneratorModule(writer, tmp_path)  # its function does not keep it
+    found = module.generate(prompt=tf.constant(prompts), **numbers)["text"]
+    expected = writer.generate(prompts, max_new_tokens=most, temperature=1.3, top_p=0.95, seed=7)
+    assert [text.decode() for text in found.numpy()] == expected
+    assert expected[0]
 
 
 def test_seeds(writer):

@@ -3,11 +3,12 @@
 import re
 
 import jsonschema
+import numpy as np
 import pytest
 import tiny
 from test_report_schema import VALIDATOR, errors
 
-from textapp import generation
+from textapp import generation, measuring
 from textapp.datasets import Dataset
 from textapp.fitting import Trained
 from textapp.generation import SAMPLERS, controlled, measure_generation
@@ -71,15 +72,47 @@ def test_nothing_writes():
     assert measure_generation([], None) is None
 
 
+class Parrot:
+    context = 100
+    label_names = ("bad", "good")
+
+    def __init__(self, tokens=()):
+        self.tokens = list(tokens)
+
+    def start_ids(self, label):
+        return [0, *self.tokens]
+
+    def generate(self, prompts, *, label=None, guidance=1.0, samples=1, **_):
+        return [f"{prompt} {label or 'free'} {number}" for prompt in prompts for number in range(samples)]
+
+
+class Judge:
+    def predict(self, texts):
+        return ["good" if re.search("good|0", text) else "bad" for text in texts]
+
+
+def test_what_has_a_token_for_a_label_is_asked_by_it_alone_too():
+    for tokens, strengths in (([7], [0.0, 1.0]), ([], [1.0])):
+        rows = generation._control("parrot", {"parrot": Parrot(tokens)}, ("judge", Judge()), seed=0)
+        assert [row["guidance"] for row, _ in rows] == strengths
+
+
+def test_a_short_context_has_room_for_what_is_asked(trained):
+    splits = {name: tiny.split() for name in ("train", "validation", "test")}
+    dataset = Dataset(name="tiny", label_names=tiny.LABEL_NAMES, facts={}, notes=[], **splits)
+    writer = tiny.make("decoder", context=8, label_names=tiny.LABEL_NAMES)
+    writer.fit(dataset.train, dataset.validation)
+    row, texts = controlled(writer, trained("tfidf"), tiny.LABEL_NAMES, guidance=1, samples=1)
+    assert row["texts"] == len(texts) == 9
+    assert generation._speed(writer)["decode_tokens_per_second_batch_1"] > 0
+    nats = writer.negative_log_likelihoods(dataset.test.texts)
+    cost = {"bytes_on_disk": 0}
+    row = measuring.generator_row(Trained(name="decoder", model=writer, folder=None, cost=cost, nats=nats), dataset)
+    assert {sample["max_new_tokens"] for sample in row["samples"]} == {7}
+    assert np.isfinite(row["bits_per_byte"])
+
+
 def test_control_by_hand():
-    class Parrot:
-        def generate(self, prompts, *, label=None, guidance=1.0, samples=1, **_):
-            return [f"{prompt} {label or 'free'} {number}" for prompt in prompts for number in range(samples)]
-
-    class Judge:
-        def predict(self, texts):
-            return ["good" if re.search("good|0", text) else "bad" for text in texts]
-
     row, texts = controlled(Parrot(), Judge(), ["good", "bad"], guidance=2, samples=2, prompts=["a"])
     assert texts == ["a good 0", "a good 1", "a bad 0", "a bad 1"]
     assert row["shares"] == {"good": 1, "bad": 0.5}

@@ -27,8 +27,8 @@ def shares(before, after):
 
 
 def test_15_percent_are_told_and_of_these_80_percent_masked_10_changed_10_kept():
-    token_ids, _ = texts()
-    masked, positions, ids, weights = mask(token_ids, MASKING, np.random.default_rng(0))
+    token_ids, padding_mask = texts()
+    masked, positions, ids, weights = mask(token_ids, padding_mask, MASKING, np.random.default_rng(0))
     assert (masked.shape, positions.shape, ids.shape, weights.shape) == ((2000, 40), (2000, 6), (2000, 6), (2000, 6))
     assert [array.dtype for array in (masked, positions, ids, weights)] == [np.int32, np.int32, np.int32, np.float32]
     available = (token_ids >= 2).sum(axis=1)
@@ -49,20 +49,31 @@ def test_15_percent_are_told_and_of_these_80_percent_masked_10_changed_10_kept()
 
 
 def test_it_is_kerashubs_rule():
-    token_ids, _ = texts(1_000)
+    token_ids, padding_mask = texts(1_000)
     theirs = keras_hub.layers.MaskedLMMaskGenerator(
         vocabulary_size=101, mask_selection_rate=0.15, mask_token_id=100, unselectable_token_ids=[0, 1, 100]
     )(token_ids)["token_ids"]
-    ours = mask(token_ids, MASKING, np.random.default_rng(0))[0]
+    ours = mask(token_ids, padding_mask, MASKING, np.random.default_rng(0))[0]
     np.testing.assert_allclose(shares(token_ids, ours), shares(token_ids, np.asarray(theirs)), atol=0.012)
 
 
 def test_a_text_without_words_has_nothing_to_tell_and_one_word_is_told():
     token_ids = np.array([[1, 1, 0], [1, 7, 0]], np.int32)
-    masked, positions, ids, weights = mask(token_ids, MASKING, np.random.default_rng(0))
+    masked, positions, ids, weights = mask(token_ids, token_ids > 0, MASKING, np.random.default_rng(0))
     np.testing.assert_array_equal(masked[0], token_ids[0])
     assert weights.tolist() == [[0], [1]]
     assert (positions[1, 0], ids[1, 0]) == (1, 7)
+
+
+def test_padding_is_never_told_even_where_words_begin_with_its_id():
+    """A preset's words are all of its ids but a few."""
+    token_ids, padding_mask = texts()
+    every = Masking(mask_id=100, words=(0, 101), unselectable=(100,))
+    masked, positions, ids, weights = mask(token_ids, padding_mask, every, np.random.default_rng(0))
+    np.testing.assert_array_equal(weights.sum(axis=1), np.maximum(1, np.rint(0.15 * padding_mask.sum(axis=1))))
+    assert (ids[weights > 0] > 0).all()
+    assert np.take_along_axis(padding_mask, positions, axis=1)[weights > 0].all()
+    assert (masked[~padding_mask] == 0).all()
 
 
 def test_pairs_by_hand():

@@ -1,6 +1,8 @@
 """How texts are written: searches, phrases, penalties and streams, each against its definition."""
 
+import dataclasses
 import re
+from collections import Counter
 
 import keras
 import keras_hub
@@ -9,11 +11,13 @@ import pytest
 import tiny
 
 from textapp.errors import UserError
-from textapp.models import load
+from textapp.models import load, writing
 from textapp.models.decoder import TextGPT2
 from textapp.models.decoding import choose_tokens, uniform_numbers
+from textapp.models.generator import Generator
 from textapp.models.sampling import Sampling, adjusted, choose, log_softmax
-from textapp.models.writing import Reader
+from textapp.models.writing import Reader, _steps
+from textapp.text.spelled import Characters
 from textapp.text.subwords import END_ID
 
 PROMPTS = ["strange", "weird film", "bad", "", "é 👍🏽", "a good and great"]
@@ -30,6 +34,34 @@ def writer():
     )
     model.fit(tiny.split(tiny.TEXTS * 20, tiny.LABELS * 20), tiny.split())
     return model
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class Constant(Generator):
+    """Writes characters with the same probabilities whatever came before, and what is not among them hardly ever."""
+
+    name = "constant"
+    kind = "n-gram"
+    shares: dict = dataclasses.field(default_factory=dict)
+    end: float = 1e-9
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.subwords = Characters([piece for piece in self.shares if len(piece.encode()) > 1])
+        self.logits = np.full(len(self.subwords), np.log(1e-9), np.float32)
+        self.logits[END_ID] = np.log(self.end)
+        for piece, share in self.shares.items():
+            self.logits[self.encode([piece])[0]] = np.log(share)
+
+    def next_logits(self, rows):
+        return np.tile(self.logits, (len(rows), 1))
+
+    def fit(self, train, validation, *, progress=None): ...
+    def token_log_probabilities(self, documents): ...
+    def _save(self, folder): ...
+    def _load(self, folder): ...
+
+    parameters = 0
 
 
 def row_of(model, prompt):
@@ -56,7 +88,7 @@ def test_adjusted_by_hand():
     for xp in (np, keras.ops):
         scores = adjusted(
             np.log(probabilities) + 7,
-            np.array([[False, True, False, False], [False] * 4]),
+            np.array([[False, True, False, False], [True, False, False, False]]),
             np.array([True, False]),
             end=np.arange(4) == 0,
             temperature=np.float32(1),
@@ -64,7 +96,8 @@ def test_adjusted_by_hand():
             repetition_penalty=np.float32(2),
             xp=xp,
         )
-        # 0.5 squared is 0.25: then 0.05 has less than 0.3 of the best. In the second row 0.2 has more than 0.15.
+        # 0.5 squared is 0.25: then 0.05 has less than 0.3 of the best. In the second row 0.2 has more than 0.15: the
+        # end of text is no repetition, though it stands before every text.
         expected = [[0, 0.25, 0, 0.25], [0.2, 0.5, 0, 0.25]]
         np.testing.assert_allclose(np.exp(keras.ops.convert_to_numpy(scores)), expected, atol=1e-6)
 
@@ -157,11 +190,28 @@ def test_nothing_is_traced_twice(writer, monkeypatch):
     writer.network.generate_function = None
 
 
+def runs_that_come_twice(model, prompt, size, **settings):
+    """Return how many runs of `size` tokens end in the new text and stand somewhere before, and the new tokens."""
+    row, sampling = row_of(model, prompt), Sampling(temperature=0, max_new_tokens=25, **settings)
+    *_, (text,) = _steps(model.reader(), model, row, sampling, 0)
+    ids = [*row, *text.ids]
+    runs = [tuple(ids[end - size : end]) for end in range(size, len(ids) + 1)]
+    first = max(0, len(row) + 1 - size)  # the first run that ends in the new text
+    return sum(run in runs[:place] for place, run in enumerate(runs) if place >= first), text.ids
+
+
 def test_no_run_of_tokens_comes_twice(writer):
     for size in (1, 2, 3):
-        text = writer.generate(["weird weird"], temperature=0, max_new_tokens=30, no_repeat_ngram=size)[0]
-        pieces = list(writer.stream("weird weird", temperature=0, max_new_tokens=30, no_repeat_ngram=size))
-        assert "".join(pieces) == text
+        settings = {"temperature": 0, "max_new_tokens": 25, "min_new_tokens": 25, "no_repeat_ngram": size}
+        twice, ids = runs_that_come_twice(writer, "weird weird", size, min_new_tokens=25)
+        assert twice
+        assert len(ids) == 25
+        twice, ids = runs_that_come_twice(writer, "weird weird", size, min_new_tokens=25, no_repeat_ngram=size)
+        assert not twice
+        assert len(ids) == 25
+        text = writer.generate(["weird weird"], **settings)[0]
+        assert text == "weird weird" + writer.subwords.decode(ids)
+        assert "".join(writer.stream("weird weird", **settings)) == text
     repeated = writer.generate(["boring"], temperature=0, max_new_tokens=30, min_new_tokens=30)[0]
     once = writer.generate(["boring"], temperature=0, max_new_tokens=30, min_new_tokens=30, no_repeat_ngram=2)[0]
     assert repeated != once
@@ -181,8 +231,86 @@ def test_banned_words_are_not_written(writer, way):
         words = {found[0] for found in re.finditer(r"\w+", free) if found.end() > len(prompt) and found[0].isascii()}
         text = writer.generate([prompt], banned=[word.upper() for word in words], **settings)[0]
         assert words or way
+        assert len(text) > len(prompt)
         found = [found for word in words for found in re.finditer(rf"\b{word}", text, re.IGNORECASE)]
         assert not [match for match in found if match.end() > len(prompt)]
+
+
+def test_a_banned_word_in_the_prompt_forbids_only_itself():
+    model = Constant(shares={"o": 0.5, " ": 0.2, "g": 0.1, "d": 0.1, "f": 0.05, "a": 0.05})
+    settings = {"max_new_tokens": 39, "min_new_tokens": 39, "seed": 1, "temperature": 1.0}
+    for prompt in ("good", "a goo", "film good f", ""):
+        (text,) = model.generate([prompt], banned=["good", "good film", "f"], **settings)
+        assert len(text) == len(prompt) + 39
+        assert all(found.end() <= len(prompt) for found in re.finditer("(?<!\\w)(?:good|f)", text))
+    # What ends in the new text may begin where or within what something shorter is there already.
+    longer, phrases = Constant(shares={"f": 0.99, "a": 0.01}), ["so good", "good f", "much longer"]
+    assert longer.generate(["good "], banned=["good", "good f"], max_new_tokens=1, temperature=0) == ["good a"]
+    assert longer.generate(["so good "], banned=phrases, max_new_tokens=1, temperature=0) == ["so good a"]
+
+
+@pytest.mark.parametrize(
+    ("phrase", "prompt", "shares"),
+    [
+        ("!", "great", {"!": 0.6, "e": 0.4}),
+        (" t", "of", {" ": 0.4, "t": 0.4, "e": 0.2}),
+        ("\u7535\u5f71", "\u770b", {"\u7535": 0.5, "\u5f71": 0.5}),  # "film" after "see"
+        ("\u30d5\u30a3", "a", {"\u30d5": 0.5, "\u30a3": 0.5}),
+    ],
+)
+def test_marks_blanks_and_ideographs_are_banned_within_words(phrase, prompt, shares):
+    model, settings = Constant(shares=shares), {"max_new_tokens": 60, "seed": 4, "temperature": 1.0}
+    assert phrase in model.generate([prompt], **settings)[0]
+    (text,) = model.generate([prompt], banned=[phrase], **settings)
+    assert phrase not in text
+    assert len(text) > len(prompt) + 30
+    # A word is banned at its beginning alone.
+    assert "e" in Constant(shares={"e": 1}).generate(["gr"], banned=["e"], **settings)[0]
+
+
+def test_what_is_drawn_again_has_the_probabilities_of_what_may_come():
+    """Of 0.1, 0.6, 0.2 and 0.1, in this order, the second may not come: a quarter, a half and a quarter."""
+    model = Constant(shares={"!": 0.6, "#": 0.2, "$": 0.1, " ": 0.1})
+    settings = {"max_new_tokens": 1, "temperature": 1.0, "top_p": 1.0, "samples": 64}
+    for way in ({"banned": ["!"]}, {"no_repeat_ngram": 1}):
+        found = Counter()
+        for seed in range(60):
+            found.update(text[1:] for text in model.generate(["!"], seed=seed, **settings, **way))
+        shares = [found[character] / found.total() for character in " !#$"]
+        np.testing.assert_allclose(shares, [0.25, 0, 0.5, 0.25], atol=0.03)
+
+
+def test_what_is_drawn_again_hangs_on_the_seed_and_the_row_alone():
+    model = Constant(shares={"!": 0.6, "a": 0.2, "b": 0.1, " ": 0.1})
+    settings = {"max_new_tokens": 30, "temperature": 1.0, "banned": ["!"]}
+    texts = model.generate(["x"] * 4, seed=2, **settings)
+    assert len(set(texts)) == 4
+    assert model.generate(["x", "x y"], seed=2, **settings)[0] == texts[0]
+    assert model.generate(["x"], seed=2, samples=3, **settings) == texts[:3]
+    assert "".join(model.stream("x", seed=2, **settings)) == texts[0]
+    assert model.generate(["x"] * 4, seed=3, **settings) != texts
+    shorter = model.generate(["x"], seed=2, **{**settings, "max_new_tokens": 9})[0]
+    assert texts[0].startswith(shorter)
+
+
+def test_what_is_drawn_again_is_drawn_among_what_was_left_already(monkeypatch):
+    """To find out what the settings leave takes sorting the vocabulary: once a token, not once a draw."""
+    found, drawn = [], []
+    left_over, invert = writing.left_over, writing.invert
+    monkeypatch.setattr(writing, "left_over", lambda scores, **given: found.append(1) or left_over(scores, **given))
+    monkeypatch.setattr(writing, "invert", lambda *given: drawn.append(1) or invert(*given))
+    marks = "!#$%&*+-/:;<=>?@"
+    model = Constant(shares=dict.fromkeys(marks, 1 / len(marks)))
+    model.generate([""], banned=list(marks[1:]), max_new_tokens=8, temperature=1.0, top_p=1.0)
+    assert len(found) == 8
+    assert len(drawn) > 30
+
+
+def test_where_no_token_that_is_left_may_come_the_rest_may():
+    model = Constant(shares={"!": 0.9, "#": 0.06, "$": 0.03, "%": 0.01})
+    for settings in ({"top_k": 1}, {"top_p": 0.5}, {"temperature": 0}):
+        assert model.generate([""], banned=["!"], max_new_tokens=3, **settings) == ["###"]
+        assert model.generate([""], banned=["!", "#"], max_new_tokens=3, **settings) == ["$$$"]
 
 
 def test_forced_phrases_are_written(writer):
@@ -201,6 +329,22 @@ def test_texts_end_before_a_stop_string(writer):
     assert "".join(writer.stream("weird", stop=["\x00", stop], **settings)) == "weird" + stopped
     # The prompt may have it.
     assert writer.generate(["weird"], stop=["weird"], **settings)[0].startswith("weird")
+
+
+def test_a_stop_string_waits_for_what_is_forced():
+    """The model would write it at once, and finds many tokens likelier than those of the phrase."""
+    model = Constant(shares={".": 0.9, **dict.fromkeys(" bc", 1e-12)})
+    settings = {"temperature": 0, "max_new_tokens": 20, "stop": [".", "never"]}
+    assert model.generate(["a"], **settings) == ["a"]
+    assert model.generate(["a"], forced=["b"], **settings) == ["a b"]
+    assert model.generate(["a"], forced=["c", "b"], **settings) == ["a c b"]
+    assert "".join(model.stream("a", forced=["c", "b"], **settings)) == "a c b"
+
+
+def test_a_repetition_penalty_lets_a_text_end():
+    """The end of text stands before every text, and is no repetition."""
+    model = Constant(shares={"a": 0.3, "b": 0.3}, end=0.4)
+    assert model.generate([""], temperature=0, repetition_penalty=50) == [""]
 
 
 def test_fewest_tokens(writer):
@@ -284,6 +428,12 @@ def test_beams_find_more_probable_texts_than_greed(writer):
         assert mean(texts[0], prompt) >= mean(greedy, prompt) - 1e-4
 
 
+def test_beams_give_as_many_texts_as_are_asked_for():
+    """Where only one way is left there is one text."""
+    model = Constant(shares={"a": 0.9, "b": 0.05})
+    assert model.generate(["x"], beams=3, samples=3, min_p=1.0, max_new_tokens=2) == ["xaa"] * 3
+
+
 def test_contrastive_search_by_its_definition(writer):
     alpha, count, prompt, new = 0.6, 4, "weird film", 8
     row, added = row_of(writer, prompt), []
@@ -331,6 +481,8 @@ def test_contrastive_search_by_its_definition(writer):
         ({"banned": ["a"] * 1_001}, "there are 1001 phrases for banned"),
         ({"forced": ["many tokens to write"]}, "the forced phrases take [0-9]+ tokens, but max-new-tokens is 5"),
         ({"forced": ["film"], "banned": ["fil"]}, "'film' is forced and banned"),
+        ({"forced": ["film"], "banned": [" fil"]}, "'film' is forced and banned"),
+        ({"forced": ["film"], "stop": ["x", "il"]}, "'film' is forced, but the text ends before 'il'"),
         ({"guidance": 21}, "guidance is 21"),
         ({"label": "ugly"}, r"unknown label 'ugly'; choose from \['bad', 'good', 'odd'\]"),
     ],
@@ -384,12 +536,24 @@ def test_a_label_steers(steered, tmp_path):
     assert steered.bits_per_byte(tiny.TEXTS) < 0.6
 
 
-def test_labels_are_never_written(steered):
+def test_labels_are_never_written(steered, tmp_path):
     """Not even where the network is sure of one."""
-    token_ids = np.array([[END_ID, 5, 6]])
-    logits = steered.network({"token_ids": token_ids, "padding_mask": np.ones((1, 3), bool)})
-    assert logits.shape[-1] == len(steered.subwords) + 3
-    assert steered.next_logits([[END_ID, 5, 6]]).shape == (1, len(steered.subwords))
+    steered.save(tmp_path / "decoder")
+    sure, size = load(tmp_path / "decoder"), len(steered.subwords)
+    row = row_of(sure, "weird")
+    inputs = {"token_ids": np.array([row]), "padding_mask": np.ones((1, len(row)), bool)}
+    state = keras.ops.convert_to_numpy(sure.network.backbone(inputs))[0, -1]
+    embeddings = sure.network.backbone.token_embedding.embeddings
+    rows = keras.ops.convert_to_numpy(embeddings).copy()
+    rows[size:] = 9 * state  # the logits of labels are those of the state with itself
+    embeddings.assign(rows)
+    logits = keras.ops.convert_to_numpy(sure.network(inputs))[0, -1]
+    assert logits.shape == (size + 3,)
+    assert np.exp(log_softmax(logits))[size:].sum() > 0.99
+    np.testing.assert_allclose(sure.next_logits([row]), steered.next_logits([row]), atol=1e-4)
+    for way in ({}, {"stop": ["\x00never"]}):
+        settings = {"max_new_tokens": 5, "min_new_tokens": 5, **way}
+        assert sure.generate(["weird"], **settings) == steered.generate(["weird"], **settings)
 
 
 def test_guidance_by_its_definition(steered):
@@ -424,6 +588,21 @@ def test_a_long_prompt_keeps_the_label(steered):
     label = len(steered.subwords) + 2
     assert rows[0] == [label, *steered.subwords.encode(["weird " * 50])[0][-13:]]
     assert rows[1] == [END_ID, label]
+
+
+@pytest.mark.parametrize("label", [None, "odd"])
+def test_no_room_is_left_for_a_prompt_but_a_row_is_never_empty(steered, label):
+    prompts = ["", "weird film, a strange long dream"]
+    ids, start = steered.subwords.encode(prompts)[1], steered.start_ids(label)
+    for room in (1, 2, 3):
+        sampling = Sampling(max_new_tokens=steered.context - room)
+        rows = steered._prompt_ids(prompts, sampling, label)
+        assert rows[0] == start[-room:]
+        assert rows[1] == ([] if label is None else start[1:]) + ids[len(ids) - room + (label is not None) :]
+        settings = {"label": label, "max_new_tokens": sampling.max_new_tokens, "seed": 1}
+        texts = steered.generate(prompts, **settings)
+        assert texts == steered.generate(prompts, stop=["\x00never"], **settings)
+        assert texts[0]
 
 
 def test_a_model_without_labels_says_so(trained):

@@ -123,7 +123,7 @@ def _control(
         return []
     rows = []
     # What has no token for a label obeys only in the second way.
-    for guidance in GUIDANCE if generators[name].reader().has_hidden else GUIDANCE[1:]:
+    for guidance in GUIDANCE if len(generators[name].start_ids(labels[0])) > 1 else GUIDANCE[1:]:
         row, texts = controlled(
             generators[name], judge[1], labels, guidance=guidance, samples=CONTROL_SAMPLES, seed=seed
         )
@@ -152,7 +152,8 @@ def controlled(
         seed: of what is drawn.
         prompts: fixed, so that nobody picks them.
     """
-    settings = {"samples": samples, "seed": seed, "max_new_tokens": MAX_NEW_TOKENS, **SAMPLERS[USUAL]}
+    limit = min(MAX_NEW_TOKENS, generator.context - 1)
+    settings = {"samples": samples, "seed": seed, "max_new_tokens": limit, **SAMPLERS[USUAL]}
     given = [prompt for prompt in prompts for _ in range(samples)]
 
     def added(texts: Sequence[str]) -> list[str]:

@@ -236,7 +236,8 @@ class Generator(abc.ABC):
             # What stands for the label stays, however long the prompt is; the end of text before it, which stands
             # for the start of a text, does not: the model saw it there alone.
             kept = start[1:] if len(start) + len(ids) > room else start
-            rows.append([*kept, *ids[max(0, len(ids) - (room - len(kept))) :]] if room > len(kept) else ids[-room:])
+            taken = min(len(ids), room - len(kept))
+            rows.append([*kept, *ids[len(ids) - taken :]])
         return rows
 
     def save(self, folder: Path) -> None:

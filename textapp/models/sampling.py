@@ -29,15 +29,18 @@ class Sampling:
         min_p: choose among the tokens that have this share of the most probable one's probability (Nguyen et al.
             2024, arXiv:2407.01082).
         repetition_penalty: the log-probability of a token that the prompt or the text has already is multiplied by
-            this; 1 for none. Keskar et al. 2019 divide logits, which turns around where they are negative.
+            this, but not that of the end; 1 for none. Keskar et al. 2019 divide logits, which turns around where they
+            are negative.
         no_repeat_ngram: no run of this many tokens comes twice; 0 lets them.
-        banned: no word of the new text begins with one of these, in whatever case.
+        banned: no word of the new text begins with one of these, in whatever case. What begins with a mark or a
+            blank, or in Han or kana, which put no blanks between words, comes nowhere.
         forced: the new text has each of these: where the model finds its first token likely, at the latest where
             the last tokens must be taken for it. A short text that cannot hold them all ends within them.
-        stop: the text ends before the first of these.
+        stop: the text ends before the first of these, which does not come before what is forced.
         samples: how many texts to write for each prompt.
         seed: the same seed gives the same texts.
-        beams: 1, or how many beginnings to keep for a text that is probable as a whole; nothing is drawn then.
+        beams: 1, or how many beginnings to keep for a text that is probable as a whole; nothing is drawn then. Where
+            there are fewer texts than `samples`, the last one comes again.
         contrastive: 0, or the weight of contrastive search (Su et al. 2022, arXiv:2202.06417), from 0 to 1: the most
             probable of `top_k` (4 if 0) tokens after which the network is not in a state that it was in before;
             nothing is drawn then.
@@ -162,7 +165,9 @@ def adjusted(
         Log-probabilities, of shape (B, V), that are -inf where a token cannot be chosen.
     """
     scores = log_softmax(logits, xp=xp)
-    scores = xp.where(seen, scores * repetition_penalty, scores)
+    # The end of text stands before every text: to end one is no repetition.
+    repeated = xp.logical_and(seen, xp.logical_not(xp.expand_dims(end, 0)))
+    scores = xp.where(repeated, scores * repetition_penalty, scores)
     scores = xp.where(xp.logical_and(xp.expand_dims(too_early, 1), xp.expand_dims(end, 0)), -math.inf, scores)
     best = xp.max(scores, axis=-1, keepdims=True)
     # p >= min_p * p of the best one, where p ~ exp(score / temperature); log(0) would be a warning in NumPy.
@@ -187,9 +192,18 @@ def choose(scores: np.ndarray, uniform: np.ndarray, *, temperature: float, top_k
     Returns:
         int64 array of shape (B,).
     """
+    return invert(left_over(scores, temperature=temperature, top_k=top_k, top_p=top_p), uniform)
+
+
+def left_over(scores: np.ndarray, *, temperature: float, top_k: int, top_p: float) -> np.ndarray:
+    """Return the probabilities that the settings leave, float32 (B, V); the others are 0, so that less than 1 is left.
+
+    Args:
+        scores, temperature, top_k, top_p: as for `choose`.
+    """
     scores = np.asarray(scores, np.float32)
     if temperature <= 0:
-        return scores.argmax(axis=-1)
+        return (np.arange(scores.shape[-1]) == scores.argmax(axis=-1)[:, None]).astype(np.float32)
     scaled = np.maximum((scores - scores.max(axis=-1, keepdims=True)) / np.float32(temperature), np.float32(LEAST))
     scaled[np.isneginf(scores)] = -np.inf
     probabilities = np.exp(scaled)
@@ -198,6 +212,16 @@ def choose(scores: np.ndarray, uniform: np.ndarray, *, temperature: float, top_k
     mass = np.cumsum(np.sort(probabilities, axis=-1)[:, ::-1], axis=-1)
     count = np.minimum((mass < np.float32(top_p)).sum(axis=-1) + 1, top_k or scores.shape[-1])
     least = np.take_along_axis(ordered, np.minimum(count, scores.shape[-1])[:, None] - 1, axis=-1)
-    cumulative = np.cumsum(np.where(scaled >= least, probabilities, np.float32(0)), axis=-1)
+    return np.where(scaled >= least, probabilities, np.float32(0))
+
+
+def invert(probabilities: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """Return the tokens at which the distributions pass `uniform`, int64 (B,).
+
+    Args:
+        probabilities: float32 of shape (B, V), of which at least one a row is above 0; they need not add up to 1.
+        uniform: float32 of shape (B,), from 0 up to 1.
+    """
+    cumulative = np.cumsum(probabilities, axis=-1)
     passed = (cumulative <= uniform[:, None] * cumulative[:, -1:]) & (cumulative < cumulative[:, -1:])
     return passed.sum(axis=-1)

@@ -19,7 +19,8 @@ import numpy as np
 
 from textapp.errors import UserError
 from textapp.models.decoding import uniform_numbers
-from textapp.models.sampling import Sampling, adjusted, choose, log_softmax
+from textapp.models.sampling import Sampling, adjusted, invert, left_over, log_softmax
+from textapp.text.cleaning import IDEOGRAPHS
 from textapp.text.subwords import END_ID
 
 if TYPE_CHECKING:
@@ -110,8 +111,7 @@ class Text:
     def __post_init__(self) -> None:
         self._before = self.generator.decode(self.prompt_ids)[-1_000:]
         self._pending = list(self.sampling.forced)
-        phrases = "|".join(map(re.escape, self.sampling.banned))
-        self._banned = re.compile(rf"(?<!\w)(?:{phrases})", re.IGNORECASE) if phrases else None
+        self._banned = _finder(self.sampling.banned)
         self._longest = max(map(len, self.sampling.banned), default=0)
 
     def copy(self) -> Self:
@@ -130,7 +130,7 @@ class Text:
         """What no later token can change: whole characters, and none that may begin a stop string."""
         if self.ended:
             return self.text
-        known = codecs.getincrementaldecoder("utf-8")("replace").decode(self.written)
+        known = self._whole_characters
         cut = len(known)
         for stop in self.sampling.stop:
             for size in range(min(len(stop) - 1, len(known)), 0, -1):
@@ -139,6 +139,11 @@ class Text:
                     break
         return known[:cut]
 
+    @property
+    def _whole_characters(self) -> str:
+        """What was written, without the bytes at its end that may become a character."""
+        return codecs.getincrementaldecoder("utf-8")("replace").decode(self.written)
+
     def _until_stop(self, text: str) -> str:
         found = [text.find(stop) for stop in self.sampling.stop]
         return text[: min((index for index in found if index >= 0), default=len(text))]
@@ -146,16 +151,22 @@ class Text:
     def add(self, token: int, score: float = 0.0) -> None:
         """Write a token; the text may end with it."""
         self.score, self.length = self.score + score, self.length + 1
+        self.ended = self.ends_with(token)
         if token == END_ID:
-            self.ended = True
             return
         self.ids.append(token)
         self.written += self.generator.subwords.token_bytes(token)
-        whole = self.written.decode("utf-8", errors="replace")
-        stopped = bool(self.sampling.stop) and len(self._until_stop(whole)) < len(whole)
-        self.ended = stopped or len(self.ids) >= self.sampling.max_new_tokens
+        self.ended = self.ended or len(self.ids) >= self.sampling.max_new_tokens
         if self._pending and not self.forcing:
+            whole = self.written.decode("utf-8", errors="replace")
             self._pending = [phrase for phrase in self._pending if phrase not in whole]
+
+    def ends_with(self, token: int) -> bool:
+        """Return whether a token is the end of text or completes a stop string."""
+        if token == END_ID or not self.sampling.stop:
+            return token == END_ID
+        whole = (self.written + self.generator.subwords.token_bytes(token)).decode("utf-8", errors="replace")
+        return any(stop in whole for stop in self.sampling.stop)
 
     def forbidden(self, token: int) -> bool:
         """Return whether a token would bring a banned phrase or a run of tokens that is there already."""
@@ -171,8 +182,12 @@ class Text:
             return False
         piece = self.generator.subwords.token_bytes(token)
         changed = self._before + (self.written + piece).decode("utf-8", errors="replace")
-        # A new match ends in the piece; one character before its start tells whether a word begins there.
-        return self._banned.search(changed, max(0, len(changed) - self._longest - len(piece) - 2)) is not None
+        # What is there already, such as in the prompt, forbids nothing: a new match ends in the piece.
+        known = len(self._before) + len(self._whole_characters)
+        start = max(0, known - self._longest)
+        while (found := self._banned.search(changed, start)) and found.end() <= known:
+            start = found.start() + 1
+        return found is not None
 
     def allowed(self, scores: np.ndarray, count: int) -> list[int]:
         """Return the most probable tokens that may come, at most `count` of them."""
@@ -184,15 +199,23 @@ class Text:
                 found.append(int(token))
         return found or [END_ID]
 
-    def draw(self, scores: np.ndarray, uniform: np.float32) -> int:
-        """Return the next token; what is forced first, else one that may come, drawn with the number `uniform`."""
+    def draw(self, scores: np.ndarray, numbers: Iterator[np.float32]) -> int:
+        """Return a token that may come, drawn among those that the settings leave or, if none of them may, the rest.
+
+        Args:
+            scores: float32 (V,).
+            numbers: from 0 up to 1, one for each token that is drawn: the one that led to a token that may not come
+                says too much about the others to draw again with.
+        """
         settings = {name: getattr(self.sampling, name) for name in ("temperature", "top_k", "top_p")}
-        scores = np.array(scores)
+        scores, left = np.array(scores), np.zeros(len(scores), np.float32)
         while not np.isneginf(scores).all():
-            (token,) = choose(scores[None], np.array([uniform], np.float32), **settings).tolist()
+            if not left.any():
+                (left,) = left_over(scores[None], **settings)
+            (token,) = invert(left[None], np.array([next(numbers)], np.float32)).tolist()
             if not self.forbidden(token):
                 return token
-            scores[token] = -np.inf
+            scores[token], left[token] = -np.inf, 0
         return END_ID
 
     def forced(self, scores: np.ndarray) -> int | None:
@@ -219,6 +242,19 @@ class Text:
         before = self._before + self.text
         blank = "" if not before or before[-1].isspace() else " "
         return self.generator.encode([blank + phrase.lstrip(" ")])[0]
+
+
+def _finder(phrases: Sequence[str]) -> re.Pattern | None:
+    """Return what finds phrases, of several at a place the longest; None without any.
+
+    Of a phrase that begins with a letter a word must begin there. Han and kana have no blanks between words.
+    """
+    found = {r"(?<!\w)": [], "": []}  # what stands before phrases
+    for phrase in sorted(phrases, key=len, reverse=True):
+        begins_a_word = re.match(r"\w", phrase) and not re.match(IDEOGRAPHS, phrase)
+        found[r"(?<!\w)" if begins_a_word else ""].append(re.escape(phrase))
+    parts = [f"{before}(?:{'|'.join(group)})" for before, group in found.items() if group]
+    return re.compile("|".join(parts), re.IGNORECASE) if parts else None
 
 
 def write(
@@ -294,8 +330,11 @@ def _check(generator: Generator, sampling: Sampling) -> None:
         )
     text = Text(generator=generator, sampling=sampling, prompt_ids=[])
     for phrase in sampling.forced:
-        if text._banned is not None and text._banned.search(phrase):
+        written = f" {phrase.lstrip(' ')}"
+        if text._banned is not None and text._banned.search(written):
             raise UserError(f"{phrase!r} is forced and banned at once; take it out of one of the lists")
+        if stop := next((stop for stop in sampling.stop if stop in written), None):
+            raise UserError(f"{phrase!r} is forced, but the text ends before {stop!r}; take one out of its list")
 
 
 def _steps(
@@ -316,15 +355,24 @@ def _steps(
                 continue
             token = text.forced(scores[row])
             if token is None:
-                token = text.draw(scores[row], uniform[row, column])
-                if token == END_ID:
-                    token = text.force_before_the_end() or END_ID
+                more = _more_numbers(uniform[row, column], [sampling.seed, first_row + row, column])
+                token = text.draw(scores[row], more)
+                if text.ends_with(token):
+                    token = text.force_before_the_end() or token
             text.add(token)
             tokens[row] = token
         yield texts
         if all(text.ended for text in texts):
             return
         logits = reader.step(tokens)
+
+
+def _more_numbers(first: np.float32, seed: Sequence[int]) -> Iterator[np.float32]:
+    """Yield a number from 0 up to 1 and then others, which only `seed` decides."""
+    yield first
+    random = np.random.default_rng(seed)
+    while True:
+        yield random.random(dtype=np.float32)
 
 
 def _adjusted(logits: np.ndarray, texts: Sequence[Text], sampling: Sampling, *, temperature: float | None = None):
@@ -396,7 +444,8 @@ def _beams(reader: Reader, text: Text) -> list[Text]:
         # The score of a living one only sinks; its mean is largest if all tokens to come are sure.
         best = max((beam.score / sampling.max_new_tokens for beam in living), default=-math.inf)
         if not living or (len(finished) == count and best <= _mean(finished[-1])):
-            return finished[: sampling.samples]
+            found = finished[: sampling.samples]
+            return found + found[-1:] * (sampling.samples - len(found))
         missing = count - len(living)
         tokens = np.array([beam.ids[-1] for beam in living] + [END_ID] * missing)
         logits = reader.step(tokens, np.array(parents + [0] * missing))

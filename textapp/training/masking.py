@@ -37,11 +37,14 @@ class Masking:
     segments: bool = False
 
 
-def mask(token_ids: np.ndarray, masking: Masking, random: np.random.Generator) -> tuple[np.ndarray, ...]:
+def mask(
+    token_ids: np.ndarray, padding_mask: np.ndarray, masking: Masking, random: np.random.Generator
+) -> tuple[np.ndarray, ...]:
     """Put masks over some words of each text.
 
     Args:
         token_ids: int32 array of shape (B, T), padded on the right.
+        padding_mask: bool array of shape (B, T), True on tokens.
         masking: which ids are words.
         random: chooses.
 
@@ -51,7 +54,8 @@ def mask(token_ids: np.ndarray, masking: Masking, random: np.random.Generator) -
         fewer, whose position is 0. At least one word a text is masked.
     """
     low, high = masking.words
-    selectable = (token_ids >= low) & (token_ids < high) & ~np.isin(token_ids, masking.unselectable)
+    # A preset's words may begin with the id of padding.
+    selectable = padding_mask & (token_ids >= low) & (token_ids < high) & ~np.isin(token_ids, masking.unselectable)
     most = max(1, math.ceil(MASKED_SHARE * token_ids.shape[1]))
     available = selectable.sum(axis=1)
     wanted = np.minimum(np.maximum(1, np.rint(MASKED_SHARE * available).astype(int)), available)  # (B,)
@@ -142,7 +146,7 @@ class MaskedBatches(keras.utils.PyDataset):
         if self._masking.segments:
             inputs["segment_ids"] = segments
         inputs["token_ids"], inputs["mask_positions"], targets[WORDS], weights[WORDS] = mask(
-            inputs["token_ids"], self._masking, random
+            inputs["token_ids"], inputs["padding_mask"], self._masking, random
         )
         return inputs, targets, weights
 
