@@ -124,9 +124,34 @@ def test_two_columns_of_the_same_name(tmp_path):
 
 def test_csv_lines_are_read_as_they_were(tmp_path):
     texts = ['a "b"', "c,d", "e\nf", "g\rh", " i ", "", "NA", "😀"]
-    cells = [1, 2.5, None, True, float("nan"), pd.NA, [1, "x"], 10**20]
+    cells = [1, b"caf\xc3\xa9 \xff", None, True, float("nan"), {"a": [True, b"x"]}, [1, "é"], 10**20]
     path = tmp_path / "a.csv"
     path.write_text(csv_lines([["text"], ["cell"]]) + csv_lines([texts, cells]), newline="")
     found = pd.read_csv(path, dtype=str, na_filter=False)
     assert found["text"].tolist() == texts
-    assert found["cell"].tolist() == ["1", "2.5", "", "True", "", "", "[1, 'x']", str(10**20)]
+    assert found["cell"].tolist() == ["1", "café �", "", "True", "", '{"a": [true, "x"]}', '[1, "é"]', str(10**20)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ["bad", "bad{end}", "bad{end}{end}"])
+@pytest.mark.parametrize("ending", ["csv", "tsv", "csv.gz"])
+def test_a_column_alone_keeps_its_empty_texts(tmp_path, end, last, ending):
+    lines = ["\ufeff", " ", "text", "", "good", *["fine"] * 9, "", "  ", '"two', "", 'lines"', last.format(end=end)]
+    content = end.join(lines).encode()
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(gzip.compress(content) if ending.endswith("gz") else content)
+    table = Table(path)
+    found = [text for piece in table.pieces() for text in piece["text"]]
+    two = f"two{end}{end}lines"
+    assert found == ["", "good", *["fine"] * 9, "", "  ", two, "bad", *[""] * (last.count("{end}") - 1)]
+    assert table.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_blank_lines_are_no_rows_where_there_are_columns(tmp_path):
+    (tmp_path / "a.csv").write_text("\ntext,other\na,1\n\nb,2\n\n")
+    assert list(read_texts(tmp_path / "a.csv")) == ["a", "b"]
+
+
+def test_texts_are_mended_as_those_to_learn_from_are(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "good \\ud83d film"}\n{"text": "with\\u0000nul"}\n')
+    assert list(read_texts(tmp_path / "a.jsonl")) == ["good � film", "with nul"]

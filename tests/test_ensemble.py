@@ -10,6 +10,7 @@ import tiny
 
 import textapp as library
 from textapp.datasets import load_dataset
+from textapp.datasets.cleaning import text_hash
 from textapp.errors import UserError
 from textapp.export.ask import operations
 from textapp.export.parity import CORE_OPS
@@ -189,3 +190,67 @@ def test_a_model_of_another_run_must_not_know_the_answers(trained, tmp_path):
             borrowed(run / name, load_dataset(other), option="--teacher")
     with pytest.raises(UserError, match="each model is taken once"):
         members_of_other_runs([run / "nbsvm", run / ".." / "run" / "nbsvm"], dataset, option="--ensemble-with")
+
+
+def test_members_of_other_runs_make_an_ensemble_that_can_be_loaded(tmp_path):
+    data = run_example.write_data(tmp_path / "data")
+    run = run_example.write_run(tmp_path / "-my run (2)", data, {"nbsvm": 2})
+    for name in ("nbsvm", "majority"):
+        model = tiny.make(name, label_names=("bad", "good"))
+        model.fit(tiny.split(["bad film", "good film"], [0, 1]), tiny.split())
+        model.save(run / name)
+    found = members_of_other_runs([run / "nbsvm"], load_dataset(data), option="--ensemble-with")
+    assert list(found) == ["_my_run__2_-nbsvm"]
+    model = Ensemble(label_names=("bad", "good"), cleaning=tiny.CLEANING)
+    model.members, model.weights = found, dict.fromkeys(found, 1.0)
+    model.save(run / "ensemble")
+    assert load(run / "ensemble").weights == model.weights
+    for name in ("majority", "ensemble"):
+        with pytest.raises(UserError, match=f"is .*{name}, which cannot join an ensemble; it takes classifiers"):
+            members_of_other_runs([run / name], load_dataset(data), option="--ensemble-with")
+
+
+def test_nor_may_what_it_learned_from(tmp_path):
+    """Its run's teacher and ensemble, the texts that the teacher labelled, and what it was pretrained on."""
+    run = run_example.write_run(
+        tmp_path / "run", run_example.write_data(tmp_path / "data", extra=" more"), {"nbsvm": 2}
+    )
+    model = tiny.make("nbsvm", label_names=("bad", "good"))
+    model.fit(tiny.split(["bad film", "good film"], [0, 1]), tiny.split())
+    model.save(run / "nbsvm")
+    mine = run_example.write_data(tmp_path / "mine")
+    dataset = load_dataset(mine)
+    # A run that was trained on what this one is tested on.
+    theirs = run_example.write_data(tmp_path / "theirs", extra=" else")
+    shutil.copy(mine.test, theirs.data)
+    knowing = run_example.write_run(tmp_path / "knowing", theirs, {"tfidf": 1})
+    start = tmp_path / "words" / "encoder"
+    start.mkdir(parents=True)
+    run_example.write(start / "pretraining.json", {"objective": "mlm", "model": "encoder", "options": {}})
+    hashes = b"".join(map(text_hash, dataset.test.texts))
+    np.save(start / "texts.npy", np.frombuffer(hashes, np.uint64).reshape(-1, 2))
+    facts = run_example.read(run / "run.json")
+
+    def borrow(**chosen):
+        run_example.write(run / "run.json", facts | {"config": facts["config"] | chosen})
+        return borrowed(run / "nbsvm", dataset, option="--teacher")
+
+    itself = {"teacher": str(run / "nbsvm"), "ensemble_with": [str(run / "nbsvm")], "unlabelled": None}
+    assert borrow(**itself, init_from=None).label_names == ("bad", "good")
+    ways = [
+        {"unlabelled": str(mine.test), "text_column": None},
+        {"teacher": str(knowing / "tfidf")},
+        {"ensemble_with": [str(run / "nbsvm"), str(knowing / "tfidf")]},
+        {"init_from": str(tmp_path / "words")},
+    ]
+    for way in ways:
+        with pytest.raises(
+            UserError, match=r"run/nbsvm, which has learned from [0-9]+ of the [0-9]+ validation and test"
+        ):
+            borrow(**way)
+    mine.test.unlink()
+    shutil.rmtree(knowing)
+    shutil.rmtree(tmp_path / "words")
+    for way in ways:
+        with pytest.raises(UserError, match="whether they hold texts that this run is tested on cannot be seen: "):
+            borrow(**way)

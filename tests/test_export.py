@@ -1,5 +1,7 @@
 """SavedModels of the tiny models, exported in this process; `test_pipeline` asks some in a fresh one."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import tiny
 from textapp.errors import UserError
 from textapp.export import parity
 from textapp.export.__main__ import main
+from textapp.export.process import export_models
 from textapp.models import CLASSIFIERS, GENERATORS
 from textapp.models.decoding import uniform_numbers
 
@@ -150,6 +153,17 @@ def test_an_export_that_breaks_off_leaves_nothing(folder_of, tmp_path, monkeypat
     assert [path.name for path in tmp_path.iterdir()] == ["seen"]
 
 
+def test_the_export_imports_nothing_of_the_current_folder(tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    (here / "textapp").mkdir(parents=True)
+    for name in ("random.py", "sitecustomize.py", "textapp/__init__.py"):
+        (here / name).write_text(f"open({str(tmp_path / 'imported')!r}, 'w').close()\n")
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("PYTHONPATH", "")
+    assert "no model folder" in export_models([(tmp_path / "none", tmp_path / "1")])
+    assert not (tmp_path / "imported").exists()
+
+
 @pytest.fixture
 def answered(trained, monkeypatch):
     """Let `ask` answer for tfidf without a SavedModel; return the answers, to be changed."""
@@ -186,6 +200,17 @@ def test_parity_finds_another_probability(trained, answered, tmp_path):
     answered["outputs"][0]["probabilities"][3][0] += 2e-4
     with pytest.raises(UserError, match=r"a probability by 0.0002"):
         check(trained, tmp_path)
+
+
+def test_parity_of_a_generator_that_is_checked_on_empty_texts(answered, tmp_path):
+    model = types.SimpleNamespace(context=99, generate=lambda prompts, **_: prompts, bits_per_byte=lambda _: 0.0)
+    texts = [text.decode("utf-8", errors="replace") for text in (b"", b"", *parity.UNUSUAL_TEXTS.values())]
+    scores = {"bits_per_byte": [0.0] * len(texts), "bytes": [0] * len(texts)}
+    answered["outputs"] = [{"text": texts}, {"text": texts}, scores]
+    assert parity.check_generator(model, tmp_path, ["", ""])["bits_per_byte_in_python"] == 0
+    scores["bits_per_byte"][0] = float("nan")
+    with pytest.raises(UserError, match=r"gives nan bits per byte, its model 0\.0000"):
+        parity.check_generator(model, tmp_path, ["", ""])
 
 
 def test_parity_finds_a_foreign_op(trained, answered, tmp_path):

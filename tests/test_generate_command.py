@@ -32,6 +32,16 @@ def test_a_file_of_prompts(generate, trained, tmp_path):
     assert shown.count("\n--- 1 of 1 of prompt") == 2
 
 
+def test_an_output_that_cannot_be_written_is_found_before_the_work(generate, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("textapp.prediction.write_texts", lambda *_, **__: pytest.fail("it was written already"))
+    for output, message in (
+        (tmp_path / "no" / "texts.csv", "the system says: No such file"),
+        (tmp_path, "is no file; choose the path of a CSV"),
+    ):
+        assert message in generate("--output", output).stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_all_settings_reach_the_generator(generate, trained, tmp_path):
     (tmp_path / "words.txt").write_text("qq\nzz\n")
     options = ["--min-new-tokens", 4, "--min-p", 0.01, "--repetition-penalty", 1.3, "--no-repeat-ngram", 2]

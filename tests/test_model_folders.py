@@ -46,6 +46,32 @@ def test_a_damaged_byte_in_a_file_of_weights_is_one_sentence(folder_of, tmp_path
         load(copy)
 
 
+@pytest.mark.parametrize("labels", [["bad"], ["bad", "good"], ["bad", "good", "odd", "more"]])
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_another_number_of_labels(folder_of, tmp_path, name, labels):
+    copy = shutil.copytree(folder_of(name), tmp_path / "copy")
+    (copy / "labels.json").write_text(json.dumps(labels))
+    with pytest.raises(UserError, match=f"{re.escape(str(copy))}.* is damaged"):
+        load(copy)
+
+
+@pytest.mark.parametrize("change", [{"patterns": ["("]}, {"rules": [["a", "\\9"]]}, {"stopwords": [["the"]]}])
+def test_a_cleaning_that_cannot_clean(folder_of, tmp_path, change):
+    copy = shutil.copytree(folder_of("nbsvm"), tmp_path / "copy")
+    settings = json.loads((copy / "cleaning.json").read_text())
+    (copy / "cleaning.json").write_text(json.dumps(settings | change))
+    with pytest.raises(UserError, match=r"cleaning\.json is damaged: "):
+        load(copy)
+
+
+def test_an_ngram_that_stands_twice(folder_of, tmp_path):
+    copy = shutil.copytree(folder_of("tfidf"), tmp_path / "copy")
+    ngrams = (copy / "vocabulary.txt").read_text().split("\n")
+    (copy / "vocabulary.txt").write_text("\n".join([ngrams[1], *ngrams[1:]]))
+    with pytest.raises(UserError, match=r"is damaged: an n-gram stands twice in vocabulary\.txt"):
+        load(copy)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

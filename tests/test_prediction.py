@@ -4,6 +4,7 @@ import csv
 import io
 
 import pandas as pd
+import pyarrow.parquet
 import pytest
 import tiny
 from rich.console import Console
@@ -104,6 +105,21 @@ def test_half_a_surrogate_pair_does_not_stop_a_file(trained, tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "good \\ud83d film"}\n')
     assert prediction.predict_file(trained("tfidf"), tmp_path / "a.jsonl", tmp_path / "a.csv", text_column=None) == 1
     assert pd.read_csv(tmp_path / "a.csv")["text"].tolist() == ["good ? film"]
+
+
+def test_lists_and_bytes_of_a_parquet_file_are_no_python(trained, tmp_path):
+    rows = {"text": ["good", ""], "raw": [b"caf\xc3\xa9", None], "more": [{"a": True, "b": [1.5]}, None]}
+    pyarrow.parquet.write_table(pyarrow.table(rows), tmp_path / "a.parquet")
+    prediction.predict_file(trained("tfidf"), tmp_path / "a.parquet", tmp_path / "a.csv", text_column=None)
+    found = pd.read_csv(tmp_path / "a.csv", dtype=str, na_filter=False)
+    assert found["raw"].tolist() == ["café", ""]
+    assert found["more"].tolist() == ['{"a": true, "b": [1.5]}', ""]
+
+
+def test_every_row_of_a_column_alone_gets_an_answer(trained, tmp_path):
+    (tmp_path / "a.csv").write_text("text\ngood\n\nbad\n\n")
+    assert prediction.predict_file(trained("tfidf"), tmp_path / "a.csv", tmp_path / "b.csv", text_column=None) == 4
+    assert pd.read_csv(tmp_path / "b.csv", na_filter=False)["text"].tolist() == ["good", "", "bad", ""]
 
 
 def test_the_text_column_can_be_chosen(textapp, folder_of, trained, tmp_path):

@@ -1,38 +1,49 @@
 """The server: what it answers, and what it refuses."""
 
+import contextlib
 import http.client
 import json
 import socket
+import struct
 import threading
 
 import pytest
 import tiny
 
-from textapp.serving import LARGEST_BODY, Server
+from textapp.serving import LARGEST_BODY, Handler, Server
+
+
+@contextlib.contextmanager
+def running(model):
+    """Give the port of a server that answers for a model."""
+    with Server(model, port=0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def request(port, method, path, body=None, headers=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    content = body if isinstance(body, (bytes, type(None))) else json.dumps(body)
+    with contextlib.closing(connection):
+        connection.request(method, path, content, headers or {})
+        response = connection.getresponse()
+        return response.status, dict(response.getheaders()), response.read().decode()
 
 
 @pytest.fixture(scope="module")
 def ask(trained):
     """Ask a running server: (model, method, path, body) to status, headers, text."""
-    servers = {}
+    ports = {}
 
-    def asked(name, method, path, body=None, headers=None):
-        if name not in servers:
-            servers[name] = Server(trained(name), port=0)
-            threading.Thread(target=servers[name].serve_forever, daemon=True).start()
-        connection = http.client.HTTPConnection("127.0.0.1", servers[name].server_port, timeout=60)
-        content = body if isinstance(body, (bytes, type(None))) else json.dumps(body)
-        connection.request(method, path, content, headers or {})
-        response = connection.getresponse()
-        text = response.read().decode()
-        connection.close()
-        return response.status, dict(response.getheaders()), text
+    def asked(name, *arguments):
+        if name not in ports:
+            ports[name] = servers.enter_context(running(trained(name)))
+        return request(ports[name], *arguments)
 
-    asked.port = lambda name: servers[name].server_port
-    yield asked
-    for server in servers.values():
-        server.shutdown()
-        server.server_close()
+    asked.port = ports.__getitem__
+    with contextlib.ExitStack() as servers:
+        yield asked
 
 
 SETTINGS = {"max_new_tokens": 9, "temperature": 1, "seed": 3}
@@ -104,9 +115,14 @@ def test_other_refusals(ask):
     for texts in (None, "a", [1], ["a"] * 1_001):
         status, _, text = ask("tfidf", "POST", "/predict", {"texts": texts})
         assert (status, "texts must be a list of at most 1,000 strings" in text) == (400, True)
-    for length in (str(LARGEST_BODY + 1), "-1", "x", "9" * 30):
+    for length in ("-1", "x", "9" * 30):
         status, _, text = ask("tfidf", "POST", "/predict", b"{}", {"Content-Length": length})
         assert (status, "Content-Length of at most 1,000,000 bytes" in text) == (400, True)
+
+
+def test_a_body_that_is_too_large_gets_its_answer(ask):
+    status, _, text = ask("tfidf", "POST", "/predict", b" " * 20 * LARGEST_BODY)
+    assert (status, "at most 1,000,000 bytes; got '20000000'" in text) == (400, True)
 
 
 def test_a_client_that_goes_away_leaves_the_server_alone(ask):
@@ -115,4 +131,55 @@ def test_a_client_that_goes_away_leaves_the_server_alone(ask):
         connection.sendall(b"POST /generate HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")
     with socket.create_connection(("127.0.0.1", ask.port("decoder"))) as connection:
         connection.sendall(b"\x16\x03\x01 no HTTP at all\r\n\r\n")
-    assert ask("decoder", "GET", "/")[0] == 200
+    assert ask("decoder", "POST", "/generate", {"prompt": "good", **SETTINGS})[0] == 200
+
+
+def test_no_traceback_of_a_client_that_went_away(trained, capsys):
+    with Server(trained("tfidf"), port=0) as server, socket.create_connection(server.server_address) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset when it is closed
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        connection, address = server.get_request()
+        client.close()
+        server.process_request_thread(connection, address)
+        assert capsys.readouterr().err == ""
+        try:
+            raise KeyError("ours")  # is told
+        except KeyError:
+            server.handle_error(connection, address)
+        assert "KeyError: 'ours'" in capsys.readouterr().err
+
+
+class Stub:
+    """A generator that writes without end, or fails at "bad"."""
+
+    name = "stub"
+
+    def generate(self, prompts, **_):
+        return [self._checked(prompt) for prompt in prompts]
+
+    def stream(self, prompt, **_):
+        while True:
+            yield "x" * 1_000_000
+            self._checked(prompt)
+
+    def _checked(self, prompt):
+        if prompt == "bad":
+            raise RuntimeError("secret")
+        return prompt
+
+
+def test_a_client_that_does_not_read_stops_nobody_else(monkeypatch):
+    monkeypatch.setattr(Handler, "timeout", 600)
+    with running(Stub()) as port, socket.create_connection(("127.0.0.1", port)) as silent:
+        silent.sendall(b"POST /generate HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")
+        assert silent.recv(4) == b"HTTP"  # and no more
+        assert request(port, "POST", "/generate", {"prompts": ["fine"]})[::2] == (200, '{"texts": ["fine"]}')
+
+
+def test_a_model_that_fails_is_told_without_its_words():
+    with running(Stub()) as port:
+        status, _, text = request(port, "POST", "/generate", {"prompts": ["bad"]})
+        assert (status, json.loads(text)) == (500, {"error": "the model failed with RuntimeError; send something else"})
+        with pytest.raises(http.client.IncompleteRead):
+            request(port, "POST", "/generate", {"prompt": "bad"})
+        assert request(port, "POST", "/generate", {"prompts": ["fine"]})[0] == 200

@@ -100,12 +100,12 @@ def preset(family: str = "bert", *, hidden_dim: int = 4) -> Path:
 def _byte_pieces(
     *, before: Sequence[str] = ("<s>", "<pad>", "</s>", "<unk>"), after: Sequence[str] = ("<mask>",)
 ) -> tuple[dict[str, int], list[str]]:
-    """Return a vocabulary and merges as RoBERTa has them, or with other special tokens."""
+    """Return a vocabulary and the lines of merges.txt as RoBERTa has them, or with other special tokens."""
     from textapp.text.subwords import BYTE_OF
 
     merges = ["o o", "g oo", "goo d", "Ġ b"]
     pieces = [*before, *BYTE_OF, *(merge.replace(" ", "") for merge in merges), *after]
-    return {piece: position for position, piece in enumerate(pieces)}, merges
+    return {piece: position for position, piece in enumerate(pieces)}, ["#version: 0.2", *merges]
 
 
 def sentence_pieces() -> bytes:

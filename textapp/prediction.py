@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import rich.progress
@@ -95,22 +97,35 @@ def write_texts(
     return [written[row * best_of + place] for row, places in enumerate(kept) for place in places]
 
 
-def save_texts(output: Path, prompts: Sequence[str], texts: Sequence[str], *, samples: int) -> None:
-    """Write a CSV with columns prompt, sample and text, whole or not at all."""
+@contextlib.contextmanager
+def whole_csv(output: Path) -> Iterator[TextIO]:
+    """Give a file to write to, which becomes `output` if all goes well and vanishes otherwise.
+
+    Half a surrogate pair, which UTF-8 cannot hold, becomes "?" there.
+
+    Raises:
+        UserError: `output` is there and no file.
+        OSError: it cannot be written; before the work, as far as that can be told then.
+    """
     if output.exists() and not output.is_file():
         raise UserError(f"--output {output} is no file; choose the path of a CSV")
     unfinished = output.with_name(output.name + ".part")
+    try:
+        with unfinished.open("w", newline="", encoding="utf-8", errors="replace") as file:
+            yield file
+        os.replace(unfinished, output)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def save_texts(file: TextIO, prompts: Sequence[str], texts: Sequence[str], *, samples: int) -> None:
+    """Write columns prompt, sample and text, as CSV."""
     columns = {
         "prompt": [prompt for prompt in prompts for _ in range(samples)],
         "sample": [number + 1 for _ in prompts for number in range(samples)],
         "text": list(texts),
     }
-    try:
-        lines = csv_lines([name] for name in columns) + csv_lines(columns.values())
-        unfinished.write_bytes(lines.encode("utf-8", errors="replace"))
-        os.replace(unfinished, output)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    file.write(csv_lines([name] for name in columns) + csv_lines(columns.values()))
 
 
 def predict_file(
@@ -121,7 +136,7 @@ def predict_file(
     Args:
         classifier: answers.
         data: a file that `textapp.datasets` reads, of any size: it is read, answered and written piece by piece.
-        output: written whole or not at all; half a surrogate pair, which UTF-8 cannot hold, becomes "?" there.
+        output: written whole or not at all.
         text_column: None to guess it.
         console: where to show how far it is; None, or one that is no terminal, to be silent.
 
@@ -131,29 +146,22 @@ def predict_file(
     Raises:
         UserError: the file cannot be read or has one of the two columns already.
     """
-    if output.exists() and not output.is_file():
-        raise UserError(f"--output {output} is no file; choose the path of a CSV")
     table = Table(data)
     column = choose_text_column(table, text_column=text_column)
     if taken := [name for name in ANSWER_COLUMNS if name in table.columns]:
         raise UserError(f"{data} has a column {taken[0]!r} already; rename it")
-    unfinished = output.with_name(output.name + ".part")
     rows, stopwatch = 0, Stopwatch()
-    try:
-        with unfinished.open("w", newline="", encoding="utf-8", errors="replace") as file, _bar(console) as bar:
-            task = bar.add_task("reading", total=None)
-            file.write(csv_lines([name] for name in (*table.columns, *ANSWER_COLUMNS)))
-            for frame in table.pieces():
-                texts = cells_to_strings(frame[column], data, first_row=rows + 1)
-                probabilities = classifier.predict_proba(texts)
-                labels = [classifier.label_names[index] for index in probabilities.argmax(axis=1).tolist()]
-                cells = [frame[name].tolist() for name in table.columns]
-                file.write(csv_lines([*cells, labels, list(probabilities.max(axis=1))]))
-                rows += len(frame)
-                bar.update(task, description=f"{rows:,} rows, {rows / stopwatch.seconds:,.0f} per second")
-        os.replace(unfinished, output)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole_csv(output) as file, _bar(console) as bar:
+        task = bar.add_task("reading", total=None)
+        file.write(csv_lines([name] for name in (*table.columns, *ANSWER_COLUMNS)))
+        for frame in table.pieces():
+            texts = cells_to_strings(frame[column], data, first_row=rows + 1)
+            probabilities = classifier.predict_proba(texts)
+            labels = [classifier.label_names[index] for index in probabilities.argmax(axis=1).tolist()]
+            cells = [frame[name].tolist() for name in table.columns]
+            file.write(csv_lines([*cells, labels, list(probabilities.max(axis=1))]))
+            rows += len(frame)
+            bar.update(task, description=f"{rows:,} rows, {rows / stopwatch.seconds:,.0f} per second")
     return rows
 
 

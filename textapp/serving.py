@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import http.server
 import json
+import socket
 import socketserver
+import sys
 import threading
 import typing
 from collections.abc import Iterator
@@ -17,6 +20,7 @@ from textapp.models.sampling import Sampling
 from textapp.prediction import answers
 
 LARGEST_BODY = 1_000_000  # bytes
+MOST_DROPPED = 100 * LARGEST_BODY  # of a body that is too large
 MOST_TEXTS = 1_000  # to classify at a time
 MOST_PROMPTS = 16  # to continue at a time
 SILENCE = 30.0  # seconds that a client may say nothing
@@ -24,11 +28,12 @@ SETTINGS = {field.name: typing.get_type_hints(Sampling)[field.name] for field in
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Answers for one model, one request at a time, while others wait.
+    """Answers for one model, which is asked one thing at a time; no client waits until another has read its answer.
 
     `GET /` tells which model it is. `POST /predict` with {"texts": [...]} gives {"answers": [{"label", "score"}]}.
     `POST /generate` with {"prompt": "..."} and any field of `Sampling`, or "label", gives the text as it is written,
-    in UTF-8; with {"prompts": [...]} it gives {"texts": [...]}. What cannot be answered gets 400 and {"error"}.
+    in UTF-8; with {"prompts": [...]} it gives {"texts": [...]}. What cannot be answered gets 400 and {"error"}, and 500
+    where the model fails; a text that was begun then ends without its last chunk.
 
     Args:
         model: a classifier or a generator.
@@ -44,6 +49,11 @@ class Server(http.server.ThreadingHTTPServer):
     def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(self)  # HTTPServer's own asks the network for the machine's name
         self.server_name, self.server_port = self.server_address[:2]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away, and else what the base class says."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
@@ -68,6 +78,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._answer(200, {"model": model.name, "post": self._posts, "labels": labels})
 
     def do_POST(self) -> None:
+        status = 200
         try:
             content = self._content()
             if self.path != self._posts:
@@ -75,16 +86,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             answer = predict if self._posts == "/predict" else generate
             with self.server.lock:
                 answered = answer(self.server.model, content)
-                if isinstance(answered, dict):
-                    self._answer(200, answered)
-                else:
-                    self._stream(answered)
         except UserError as error:
-            self._answer(400, {"error": str(error)})
+            status, answered = 400, {"error": str(error)}
         except (ConnectionError, TimeoutError):  # the client went away
-            self.close_connection = True
+            raise
         except MemoryError:
-            self._answer(500, {"error": "out of memory; ask for less at a time"})
+            status, answered = 500, {"error": "out of memory; ask for less at a time"}
+        except Exception as error:  # whatever a model's libraries raise; what they say may hold paths
+            status, answered = 500, {"error": f"the model failed with {type(error).__name__}; send something else"}
+        if isinstance(answered, dict):
+            self._answer(status, answered)
+        else:
+            self._stream(answered)
+        if status == 400 and self.close_connection:
+            self._drop_body()
 
     @property
     def _posts(self) -> str:
@@ -126,10 +141,30 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for piece in pieces:
-            body = piece.encode("utf-8", errors="replace")
-            self.wfile.write(f"{len(body):x}\r\n".encode() + body + b"\r\n")
-        self.wfile.write(b"0\r\n\r\n")
+        try:
+            for piece in self._one_at_a_time(pieces):
+                body = piece.encode("utf-8", errors="replace")
+                self.wfile.write(f"{len(body):x}\r\n".encode() + body + b"\r\n")
+            self.wfile.write(b"0\r\n\r\n")
+        except Exception:  # the client went away, or the model failed, which only a missing end can tell now
+            self.close_connection = True
+
+    def _one_at_a_time(self, pieces: Iterator[str]) -> Iterator[str]:
+        """Yield pieces; the model is free for others while one is sent."""
+        while True:
+            with self.server.lock:
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece
+
+    def _drop_body(self) -> None:
+        """Read a body that was refused: closed before, the connection would be reset and the answer lost."""
+        left = MOST_DROPPED
+        with contextlib.suppress(OSError):  # the client went away
+            self.connection.shutdown(socket.SHUT_WR)
+            while left > 0 and (block := self.rfile.read1(2**16)):
+                left -= len(block)
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: texts and paths of clients do not belong on a terminal."""

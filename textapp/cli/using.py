@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -148,11 +149,13 @@ def generate(
         return
     given = [prompt] if prompts is None else prediction.read_lines(prompts)
     judge = None if classifier is None else prediction.load_classifier(classifier)
-    written = prediction.write_texts(
-        generator, given, label=label, judge=judge, best_of=best_of, samples=samples, **settings
-    )
+    with contextlib.nullcontext() if output is None else prediction.whole_csv(output) as file:
+        written = prediction.write_texts(
+            generator, given, label=label, judge=judge, best_of=best_of, samples=samples, **settings
+        )
+        if file is not None:
+            prediction.save_texts(file, given, written, samples=samples)
     if output is not None:
-        prediction.save_texts(output, given, written, samples=samples)
         typer.echo(f"Wrote {len(written):,} texts to {output}.")
         return
     for number, text in enumerate(written):
@@ -206,9 +209,9 @@ def export(
         text_column=text_column,
     )
     proof = (
-        f"the largest difference of a probability is {certificate['largest_difference']:.1g}"
+        f"asked for {certificate['texts']:,} texts, the largest difference of a probability is "
+        f"{certificate['largest_difference']:.1g}"
         if "largest_difference" in certificate
-        else f"all {certificate['prompts']} texts it wrote are the same"
+        else f"it wrote {certificate['prompts']:,} texts as its model does, and scores {certificate['texts']:,} alike"
     )
-    size = figures.size(certificate["bytes"])
-    typer.echo(f"Wrote {to / str(version)} ({size}): asked for {certificate['texts']:,} texts, {proof}.")
+    typer.echo(f"Wrote {to / str(version)} ({figures.size(certificate['bytes'])}): {proof}.")

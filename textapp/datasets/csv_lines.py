@@ -6,6 +6,7 @@ it as the end of a row.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 from textapp.datasets.columns import is_missing
@@ -15,7 +16,8 @@ def csv_lines(columns: Iterable[Sequence]) -> str:
     """Return the lines of N rows.
 
     Args:
-        columns: lists of N cells of any type; a missing one is written as nothing.
+        columns: lists of N cells of any type: a missing one is written as nothing, bytes as the UTF-8 that they should
+            be, lists and objects as JSON.
     """
     written = [_write(column) for column in columns]
     return "".join(f"{line}\n" for line in map(",".join, zip(*written, strict=True)))
@@ -23,8 +25,18 @@ def csv_lines(columns: Iterable[Sequence]) -> str:
 
 def _write(cells: Sequence) -> list[str]:
     if set(map(type, cells)) - {str}:
-        cells = ["" if is_missing(cell) else str(cell) for cell in cells]
+        cells = [_text(cell) for cell in cells]
     return [_quote(cell) for cell in cells]
+
+
+def _text(cell: object) -> str:
+    if is_missing(cell):
+        return ""
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", errors="replace")
+    if isinstance(cell, dict | list):
+        return json.dumps(cell, ensure_ascii=False, default=_text)
+    return str(cell)
 
 
 def _quote(cell: str) -> str:

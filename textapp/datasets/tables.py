@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import itertools
 import json
 import shutil
 import tempfile
@@ -103,6 +104,7 @@ def _swallowed(frame: pd.DataFrame) -> bool:
 def _separated(content: Content, *, sep: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[pd.DataFrame]:
     """Read every cell as a string, so that "NA" stays a text and the label "1" does not become "1.0"."""
     options = {"sep": sep, "quoting": quoting, "dtype": str, "na_filter": False, "index_col": False}
+    options["encoding"] = "utf-8-sig"
     reader, rows, size, path = None, 0, 0, content.path
     while True:
         with warnings.catch_warnings():
@@ -110,7 +112,10 @@ def _separated(content: Content, *, sep: str, quoting: int = csv.QUOTE_MINIMAL) 
             warnings.simplefilter("error", pd.errors.ParserWarning)
             try:
                 if reader is None:
-                    reader = pd.read_csv(content, encoding="utf-8-sig", iterator=True, **options)
+                    heading = pd.read_csv(content.again(), nrows=0, **options)
+                    if heading.shape[1] == 1:  # where a line without anything is an empty text
+                        options |= {"skip_blank_lines": False, "skiprows": _blank_lines(content.again())}
+                    reader = pd.read_csv(content, iterator=True, **options)
                 frame = reader.get_chunk(_rows_that_fit(rows, size))
             except StopIteration:
                 return
@@ -125,6 +130,12 @@ def _separated(content: Content, *, sep: str, quoting: int = csv.QUOTE_MINIMAL) 
         rows += len(frame)
         size += int(frame.memory_usage(index=False).sum())
         yield frame
+
+
+def _blank_lines(content: Content) -> int:
+    """Return how many lines there are before the heading."""
+    blank = itertools.takewhile(lambda line: not line.removeprefix(BYTE_ORDER_MARK).strip(), content)
+    return sum(1 for _ in blank)
 
 
 def _json_pieces(content: Content) -> Iterator[pd.DataFrame]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from textapp.config import DataConfig
+from textapp.datasets.cleaning import mend
 from textapp.datasets.columns import cells_to_strings, check_columns, check_heading, choose_columns, choose_text_column
 from textapp.datasets.source import Examples, Source
 from textapp.datasets.tables import READERS, Table
@@ -52,7 +53,7 @@ def user_file(config: DataConfig) -> Source:
 
 
 def read_texts(path: Path, *, text_column: str | None = None) -> Texts:
-    """Return all texts of a file that needs no labels.
+    """Return all texts of a file that needs no labels, mended as those to learn from are.
 
     Args:
         path: the file.
@@ -64,7 +65,7 @@ def read_texts(path: Path, *, text_column: str | None = None) -> Texts:
     table, writer, row = Table(path), TextsWriter(), 1
     column = choose_text_column(table, text_column=text_column)
     for frame in table.pieces():
-        writer.extend(cells_to_strings(frame[column], path, first_row=row))
+        writer.extend(map(mend, cells_to_strings(frame[column], path, first_row=row)))
         row += len(frame)
     return writer.texts()
 

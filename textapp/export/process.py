@@ -31,7 +31,7 @@ def export_models(pairs: Sequence[tuple[Path, Path]], *, file_format: str = "sav
     def export(some: Sequence[tuple[Path, Path]]) -> str | None:
         arguments = [str(Path(path).resolve()) for pair in some for path in pair]
         try:
-            run_quietly([sys.executable, "-m", "textapp.export", file_format, *arguments], what="the export")
+            run_quietly([sys.executable, "-P", "-m", "textapp.export", file_format, *arguments], what="the export")
         except UserError as error:
             return str(error)
         return None
@@ -54,7 +54,9 @@ def run_quietly(command: list[str], *, what: str) -> None:
     Raises:
         UserError: it did not end with 0.
     """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    # An empty path would stand for the current folder, whose files are nobody's modules; -P does the rest.
+    paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     environment |= {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     finished = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
     if finished.returncode != 0:

@@ -12,7 +12,7 @@ import numpy as np
 
 from textapp.errors import UserError
 from textapp.models.preset_files import Wanted, architecture_of, check_preset, reading
-from textapp.text.preset_tokens import PresetTokens, hugging_face_tokens, with_end
+from textapp.text.preset_tokens import PresetTokens, hugging_face_tokens, pairs, with_end
 from textapp.text.subwords import END_ID
 
 
@@ -192,7 +192,7 @@ def _tokens(where: str, backbone: keras_hub.models.Backbone, *, hugging_face: bo
         if hugging_face:
             return hugging_face_tokens(Path(where), **settings)
         found = family.tokenizer.from_preset(where)
-        merges = [tuple(merge.split(" ")) for merge in found.merges if not merge.startswith("#version")]
+        merges = pairs(found.merges)
         return with_end(dict(found.vocabulary), merges, end=found.end_token, start=found.start_token, **settings)
     except UserError as error:
         raise UserError(f"the tokenizer of the preset {where!r} does not fit: {error}") from error

@@ -110,13 +110,16 @@ class Classifier(abc.ABC):
             options: the fields of the dataclass, out of model.json.
         """
         label_names = read_json(folder / "labels.json")
-        if not isinstance(label_names, list) or not all(isinstance(name, str) for name in label_names):
-            raise UserError(f"{folder / 'labels.json'} is damaged: it is no list of names")
-        model = cls(
-            label_names=tuple(label_names),
-            cleaning=Cleaning.from_json(read_json(folder / "cleaning.json")),
-            **options,
-        )
+        named = isinstance(label_names, list) and all(isinstance(name, str) for name in label_names)
+        if not named or len(label_names) < 2:
+            raise UserError(f"{folder / 'labels.json'} is damaged: it is no list of two names or more")
+        cleaning = Cleaning.from_json(read_json(folder / "cleaning.json"))
+        try:
+            if cls.cleans:
+                cleaning([""])
+        except Exception as error:  # whatever comes of patterns, rules and stop words that are none
+            raise UserError(f"{folder / 'cleaning.json'} is damaged: {error}") from error
+        model = cls(label_names=tuple(label_names), cleaning=cleaning, **options)
         model._load(folder)
         return model
 

@@ -89,6 +89,11 @@ class Ensemble(Classifier):
                 raise UserError(f"{folder} is damaged: its member {name} is no classifier of {list(self.label_names)}")
 
 
+def may_join(model: type[Classifier] | Classifier) -> bool:
+    """Return whether a model may be a member of an ensemble: no dummy, and no rounded copy of another member."""
+    return getattr(model, "kind", "dummy") not in ("dummy", "ensemble") and getattr(model, "quantization", None) is None
+
+
 def fit_weights(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the weights of M classifiers whose mean has the smallest log loss.
 

@@ -144,6 +144,11 @@ class NgramClassifier(Classifier):
         self._learned = load_sklearn(folder)
         if len(self.ngrams) != len(self.feature_weights):
             raise UserError(f"{folder} is damaged: {len(self.ngrams)} n-grams for {len(self.feature_weights)} weights")
+        if len(set(self.ngrams)) != len(self.ngrams):
+            raise UserError(f"{folder} is damaged: an n-gram stands twice in {NGRAMS_FILE}")
+        weights, bias = self._weights_and_bias
+        if (weights.shape, bias.shape) != ((len(self.ngrams), len(self.label_names)), (len(self.label_names),)):
+            raise UserError(f"{folder} is damaged: its weights are not those of {len(self.label_names)} labels")
 
 
 def two_sided(weights: np.ndarray) -> np.ndarray:

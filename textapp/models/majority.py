@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.dummy import DummyClassifier
 
 from textapp.datasets import Split
+from textapp.errors import UserError
 from textapp.models.classifier import Classifier
 from textapp.models.sklearn_file import load_sklearn, save_sklearn
 from textapp.training.progress import Progress
@@ -40,3 +41,7 @@ class Majority(Classifier):
 
     def _load(self, folder: Path) -> None:
         self.dummy = load_sklearn(folder)
+        if len(self.dummy.class_prior_) != len(self.label_names):
+            raise UserError(
+                f"{folder} is damaged: {len(self.label_names)} labels for {len(self.dummy.class_prior_)} classes"
+            )

@@ -300,6 +300,10 @@ class NetworkClassifier(KerasClassifier):
         embedded = self.network.weights[0].shape[0]  # the embedding is the first layer that has any
         if len(self.vocabulary) != embedded:
             raise UserError(f"{folder} is damaged: {len(self.vocabulary)} tokens for {embedded} embeddings")
+        if self.network.output_shape[-1] != len(self.label_names):
+            raise UserError(
+                f"{folder} is damaged: {len(self.label_names)} labels for {self.network.output_shape[-1]} logits"
+            )
 
 
 def _text_weights(labels: np.ndarray, class_weights: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from textapp.json_files import read_json
 from textapp.models.folder import require_file
 from textapp.models.preset_files import INSTALL, Wanted, architecture_of, check_preset, family_of, reading
 from textapp.models.starting import read_weights
+from textapp.text.preset_tokens import pairs
 from textapp.text.pretrained_tokens import (
     FOLDER,
     BytePieces,
@@ -155,8 +156,7 @@ def _tokenizer(tokenizer: keras_hub.models.Tokenizer) -> PretrainedTokens:
         accents = True if tokenizer.strip_accents else None
         return WordPieces(tokenizer.vocabulary, lowercase=tokenizer.lowercase, strip_accents=accents)
     if isinstance(tokenizer, keras_hub.models.RobertaTokenizer):
-        merges = [tuple(merge.split(" ")) for merge in tokenizer.merges]
-        return BytePieces(dict(tokenizer.vocabulary), merges)
+        return BytePieces(dict(tokenizer.vocabulary), pairs(tokenizer.merges))
     if isinstance(tokenizer, keras_hub.models.DebertaV3Tokenizer):
         return SentencePieces(tokenizer.proto)
     raise UserError(f"a {type(tokenizer).__name__} is no tokenizer that fits; choose another preset")

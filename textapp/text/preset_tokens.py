@@ -113,13 +113,13 @@ class PresetTokens(ByteLevel):
 
 def read_merges(path: Path) -> list[tuple[str, str]]:
     """Return the pairs of a merges.txt, which may begin with a line on its version."""
-    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    return pairs(line for line in lines if line and not line.startswith("#version"))
+    return pairs(filter(None, path.read_text(encoding="utf-8").split("\n")))
 
 
 def pairs(merges: Iterable[str | Sequence[str]]) -> list[tuple[str, str]]:
-    """Return merges, "a b" or ["a", "b"], as pairs."""
-    found = [tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge) for merge in merges]
+    """Return merges, "a b" or ["a", "b"], as pairs; KerasHub keeps the line on the version among them."""
+    lines = (merge for merge in merges if not (isinstance(merge, str) and merge.startswith("#version")))
+    found = [tuple(line.split(" ")) if isinstance(line, str) else tuple(line) for line in lines]
     if wrong := [merge for merge in found if len(merge) != 2]:
         raise ValueError(f"the merge {wrong[0]!r} is no pair")
     return found
