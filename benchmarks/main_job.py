@@ -7,6 +7,7 @@ it must reach. `--tweets` takes a file with three classes, such as Kaggle's twit
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.results_file import write_table
+from benchmarks.results_file import command_line, write_table
 
 ROOT = Path(__file__).parents[1]
 MOST_SECONDS = 0.6 * 509  # of what it took on 2 cores before anything was done for its speed
@@ -73,10 +74,18 @@ def resident_bytes(process: int) -> int:
     try:
         lines = (folder / "smaps_rollup").read_text().splitlines()
         own = 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        children = (folder / "task" / str(process) / "children").read_text().split()
     except (OSError, StopIteration):  # it has just ended
         return 0
-    return own + sum(resident_bytes(int(child)) for child in children)
+    return own + sum(map(resident_bytes, children_of(process)))
+
+
+def children_of(process: int) -> list[int]:
+    """Return the processes that a process, any thread of it, has started (Linux)."""
+    found = []
+    for thread in Path(f"/proc/{process}/task").glob("*"):
+        with contextlib.suppress(OSError):  # it has just ended
+            found += map(int, (thread / "children").read_text().split())
+    return found
 
 
 def summarize(name: str, run: dict, report: dict) -> None:
@@ -101,7 +110,7 @@ def summarize(name: str, run: dict, report: dict) -> None:
     write_table(
         f"main_job_{name}",
         f"The main job on {name}",
-        "python -m benchmarks.main_job",
+        command_line("benchmarks.main_job"),
         ["model", "accuracy on the test split, 95 % interval", "macro F1", "log loss", "training seconds"],
         rows,
     )

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.results_file import write_table
+from benchmarks.results_file import command_line, write_table
 from textapp.config import DataConfig
 from textapp.datasets import load_dataset
 from textapp.datasets.tables import Table
@@ -63,7 +63,7 @@ def main() -> int:
     write_table(
         "predicting",
         "`textapp predict`: a CSV of reviews to a CSV of answers",
-        "python -m benchmarks.predicting",
+        command_line("benchmarks.predicting"),
         ["model", "rows", "rows per s", "seconds in all", "most memory, MB", f"largest difference, {SAMPLE} answers"],
         table,
     )

@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import textapp
-from benchmarks.results_file import write_table
+from benchmarks.results_file import command_line, write_table
 from textapp.evaluation.speed import prediction_speed
 from textapp.finished import FinishedRun
-from textapp.fitting import SCORED_TEXTS
+from textapp.fitting import scored_texts
 from textapp.shipping import export_version
 
 ROUNDS = 5
@@ -26,7 +26,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("saved_models/imdb"), help="a finished run")
     chosen = parser.parse_args()
-    test = FinishedRun(chosen.run).dataset().test
+    dataset = FinishedRun(chosen.run).dataset()
+    test = dataset.test
     encoder, decoder = (textapp.load(chosen.run / name) for name in ("encoder", "decoder"))
     rows = []
     for quantization in (None, "int8"):
@@ -43,7 +44,7 @@ def main() -> int:
         )
     for quantization in (None, "int8"):
         model = decoder.quantized(quantization) if quantization else decoder
-        bits = model.bits_per_byte(test.texts[:SCORED_TEXTS])
+        bits = model.bits_per_byte(scored_texts(dataset))
         rows.append(
             [
                 f"decoder {quantization or 'float32'}",
@@ -55,7 +56,7 @@ def main() -> int:
     write_table(
         "quantization",
         f"8-bit weights on {len(test):,} IMDB reviews",
-        "python -m benchmarks.quantization",
+        command_line("benchmarks.quantization"),
         ["model", "SavedModel, MB", "how good", "how fast, in Python"],
         rows,
     )

@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 import textapp
-from benchmarks.results_file import write_table
+from benchmarks.results_file import command_line, write_table
 from textapp.config import DataConfig
 from textapp.datasets import load_dataset
 from textapp.models.network import NetworkClassifier
@@ -76,7 +76,7 @@ def main() -> int:
     write_table(
         "serving",
         f"Raw string to answer: the SavedModel and a plain loop, {len(texts)} IMDB reviews, {chosen.rounds} rounds",
-        "python -m benchmarks.serving",
+        command_line("benchmarks.serving"),
         [
             "network",
             f"SavedModel, texts per s, batch {BATCH}",

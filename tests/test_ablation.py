@@ -189,6 +189,17 @@ def test_models_that_cannot_be_ablated(textapp, finished, model, message):
     assert contents(finished.folder) == before
 
 
+def test_an_encoder_that_started_from_pretraining(textapp, finished, tmp_path):
+    """Its vocabulary is that of the pretraining, whatever the cleaning."""
+    run = shutil.copytree(finished.folder, tmp_path / "copy")
+    description = json.loads((run / "encoder" / "model.json").read_text())
+    description["options"]["init_from"] = "runs/words/encoder"
+    (run / "encoder" / "model.json").write_text(json.dumps(description))
+    result = textapp("ablate", "--run", run, "--model", "encoder")
+    refused(result, "encoder started from runs/words/encoder and has its words, so that")
+    assert result.stderr.rstrip().endswith("choose from ['tfidf', 'nbsvm', 'lstm']")
+
+
 def without_metrics(report):
     del report["classifiers"][1]["metrics"]
 

@@ -1,12 +1,13 @@
 """The recipes of benchmarks/accuracy: their commands are ours, and what they read is in a report."""
 
 import inspect
+import json
 import re
 
 import pytest
 import report_example
 
-from benchmarks.accuracy.__main__ import FILES, HEADER, rows_of
+from benchmarks.accuracy.__main__ import FILES, HEADER, differing, rows_of, run
 from benchmarks.accuracy.recipes import RECIPES, accuracy
 from benchmarks.results_file import RESULTS, command_line
 from textapp import cli
@@ -36,6 +37,21 @@ def test_rows_and_the_figure_of_a_report():
     assert re.fullmatch(r"[+-]\d+\.\d\d points, p = \S+", against["mine: encoder"])
     assert against["mine: nbsvm"] == ""
     assert accuracy("mine", "nbsvm")({"mine": report}) == report["classifiers"][2]["metrics"]["accuracy"]
+
+
+def test_a_finished_run_of_other_options_is_not_taken(tmp_path):
+    recipe = RECIPES["lstm"]
+    values = {"unlabelled": tmp_path / "more.csv", "seed": 0, "seeds": 1}
+    for step in recipe.steps:
+        words = [word.format(output="/elsewhere", **values | {"unlabelled": "texts.csv"}) for word in step.split()]
+        folder = tmp_path / words[-1]
+        folder.mkdir()
+        (folder / "run.json").write_text(json.dumps({"command": f"python {' '.join(words)} --resume"}))
+    assert run(recipe, tmp_path, values) == {}  # they have no report here; files may lie anywhere
+    with pytest.raises(SystemExit, match="linear was run with another --seed; choose another folder with --output"):
+        run(recipe, tmp_path, values | {"seed": 1})
+    ours, theirs = "train.py --models nbsvm --ensemble --run x", "python train.py --run x --models lstm --limit 9"
+    assert differing(ours.split(), theirs.split()) == ["--ensemble", "--limit", "--models"]
 
 
 def test_the_command_above_a_table_names_no_folder_of_a_machine(monkeypatch):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from textapp import cli
+from textapp import cli, pipeline
 from textapp.cli import options
 from textapp.datasets import DATASETS
 from textapp.models import CLASSIFIERS, GENERATORS, majority
@@ -103,6 +103,7 @@ CSV = "text,label\n" + "".join(f"{word} film {n},{word}\n" for n in range(9) for
         (["--data", "DATA", "--output", "DATA"], "cannot write to"),
         (["--data", "DATA", "--output", "/proc/textapp"], "cannot write to /proc/textapp"),
         (["--data", "DATA", "--data-dir", "/"], "exclude each other"),
+        (["--data", "DATA", "--dataset", "imdb"], "and --dataset imdb exclude each other"),
         (["--dataset", "aclimdb"], "--dataset aclimdb needs --data-dir"),
     ],
 )
@@ -180,6 +181,24 @@ def test_ctrl_c(textapp, csv_file, tmp_path, monkeypatch):
     assert names(tmp_path / "runs") == ["data"]
 
 
+def test_ctrl_c_before_there_is_a_run(textapp, tmp_path, monkeypatch):
+    def load_dataset(config):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("textapp.cli.program.WRITING", {})  # of other tests
+    monkeypatch.setattr(pipeline, "load_dataset", load_dataset)
+    result = textapp("train", "--models", "majority", "--output", tmp_path / "runs")
+    refused(result, "Interrupted. No run is left unfinished.", exit_code=130)
+
+
+def test_a_file_whose_name_is_no_utf8(textapp, tmp_path):
+    data = tmp_path / os.fsdecode(b"caf\xe9.csv")
+    data.write_text(CSV)
+    train = ["train", "--data", data, "--models", "majority", "--output", tmp_path / "runs"]
+    refused(textapp(*train), "caf\\udce9.csv', which is no UTF-8; rename the file or folder")
+    assert names(tmp_path / "runs") == []
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), OSError(errno.EIO, "Input/output error")])
 def test_a_run_that_fails_leaves_the_old_one(textapp, csv_file, tmp_path, monkeypatch, error):
     train = ["train", "--data", csv_file, "--models", "majority", "--output", tmp_path / "runs", "--overwrite"]
@@ -190,6 +209,27 @@ def test_a_run_that_fails_leaves_the_old_one(textapp, csv_file, tmp_path, monkey
     refused(result, "", exit_code=130 if isinstance(error, KeyboardInterrupt) else 1)
     assert (tmp_path / "runs" / "data" / "run.json").read_bytes() == old
     assert names(tmp_path / "runs") == ["data", "data.unfinished"]
+
+
+class ResourceExhaustedError(Exception):
+    """As TensorFlow's, and with XLA's words."""
+
+
+@pytest.mark.parametrize("error", [ResourceExhaustedError("OOM"), RuntimeError("RESOURCE_EXHAUSTED: out of memory")])
+def test_a_device_without_room_outside_of_training(textapp, csv_file, folder_of, tmp_path, monkeypatch, error):
+    def fail(*arguments, **options):
+        raise error
+
+    folder = folder_of("majority")
+    with monkeypatch.context() as context:
+        context.setattr(majority.Majority, "predict_proba", fail)
+        for command in (
+            ["train", "--data", csv_file, "--models", "majority", "--output", tmp_path / "runs"],
+            ["predict", "--model", folder, "a film"],
+        ):
+            refused(textapp(*command), "the device's memory is too small; take fewer or smaller models")
+    monkeypatch.setattr(majority.Majority, "_load", fail)
+    refused(textapp("predict", "--model", folder, "a film"), "the device's memory is too small")  # not "damaged"
 
 
 def test_an_error_of_the_program_itself_is_not_hidden(textapp, csv_file, tmp_path, monkeypatch):

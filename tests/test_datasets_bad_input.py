@@ -92,6 +92,7 @@ def test_missing_file_and_folder(tmp_path):
         ({"limit": 1}, "the limit is 1; it must be at least the number of classes, 2"),
         ({"seed": -1}, "the seed is -1; it must be from 0 to"),
         ({"data_dir": "folder"}, "--data .* and --data-dir folder exclude each other"),
+        ({"dataset": "imdb"}, "--data .* and --dataset imdb exclude each other"),
     ],
 )
 def test_bad_option(tmp_path, options, message):
@@ -115,6 +116,12 @@ def test_bad_option(tmp_path, options, message):
 def test_bad_validation_or_test_file(tmp_path, role, content, message):
     with pytest.raises(UserError, match=message.format(role=role)):
         load_csv(tmp_path, **{role: save(tmp_path / "own.csv", content)})
+
+
+def test_validation_texts_that_are_all_tested_on(tmp_path):
+    own = save(tmp_path / "own.csv", "text,label\nnew,a\n")
+    with pytest.raises(UserError, match="validation file has no text with a label, or each also stands in the test"):
+        load_csv(tmp_path, validation=own, test=own)
 
 
 @pytest.mark.parametrize("option", ["text_column", "label_column", "validation", "test"])

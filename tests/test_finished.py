@@ -160,6 +160,10 @@ def test_texts_that_are_gone_or_have_changed(folder, tmp_path):
 
 def test_a_run_from_before_there_were_more_options(folder):
     facts = read(folder / "run.json")
-    facts["config"]["data"] = {"data": facts["config"]["data"]["data"], "test": facts["config"]["data"]["test"]}
+    facts["config"]["data"] = {
+        "dataset": "imdb",
+        "data": facts["config"]["data"]["data"],
+        "test": facts["config"]["data"]["test"],
+    }
     write(folder / "run.json", facts)
     assert len(FinishedRun(folder).dataset().test) == N

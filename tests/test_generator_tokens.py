@@ -97,6 +97,17 @@ def test_shared_tokens_scrub_and_count():
     assert plain.scrubbed is None
 
 
+def test_tokens_that_a_run_starts_with_are_not_learned_again():
+    texts, known = ["mail a@example.org", "nothing"], TOKENS["words"].train(["nothing at all"], size=300)
+    shared = SharedTokens(known)
+    encoded = shared(texts, kind="words", size=None, scrubs=True)
+    assert encoded.tokens is known
+    assert encoded.scrubbed == {"email": 1, "link": 0, "phone": 0}
+    assert shared(texts, kind="words", size=300, scrubs=True) is encoded
+    own = TOKENS["characters"].train(texts, size=300)
+    assert shared(texts, kind="characters", size=None, scrubs=True, known=own).tokens is own
+
+
 @pytest.mark.parametrize("kind", ["words", "characters"])
 def test_a_generator_of_other_tokens_is_saved(kind, tmp_path):
     model = tiny.make("kneser-ney", tokens=kind, vocabulary_size=None)

@@ -32,6 +32,7 @@ def run(textapp, tmp_path_factory):
 def test_the_mix_is_a_model_of_the_run(run):
     report = json.loads((run.folder / "report" / "report.json").read_text(encoding="utf-8"))
     assert [row["name"] for row in report["generators"]] == [*MODELS, "mix"]
+    assert "[4/4] mix" in run.stdout
     for row in report["generators"]:
         low, high = row["bits_per_byte_interval"]
         assert 0 < low <= row["bits_per_byte"] <= high

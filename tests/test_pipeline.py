@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import textapp
-from textapp import pipeline
+from textapp import fitting, measuring, pipeline
 from textapp.config import DataConfig, TrainConfig
-from textapp.datasets import DATASETS, Examples, Source
+from textapp.datasets import DATASETS, Examples, Source, load_dataset
 from textapp.errors import UserError
 from textapp.models import CLASSIFIERS
 from textapp.models.classifier import Classifier
@@ -71,6 +71,37 @@ def test_a_model_is_added_by_one_line(monkeypatch, csv_file, tmp_path):
     assert "toy: not exported as a SavedModel." in (folder / "report" / "report.md").read_text()
     assert len(rows(folder / "toy" / "predictions.csv")) == 6
     assert textapp.load(folder / "toy").predict(["short", "a text that is long"]) == ["n", "y"]
+
+
+def test_what_is_measured_on_a_part_is_of_every_class(monkeypatch, csv_file, tmp_path):
+    """A test file that lists all texts of one class first."""
+    names = [name for name in "ny" for _ in range(20)]
+    lines = [f"a text of {name} number {number},{name}\n" for number, name in enumerate(names)]
+    (tmp_path / "test.csv").write_text("text,label\n" + "".join(lines))
+    monkeypatch.setitem(CLASSIFIERS, "toy", Toy)
+    monkeypatch.setattr(fitting, "SCORED_TEXTS", 6)
+    monkeypatch.setattr(measuring, "CHANGED_TEXTS", 8)
+    monkeypatch.setattr(measuring, "CURVE_TEXTS", 10)
+    asked = []
+    monkeypatch.setattr(measuring, "explain", lambda model, texts, classes: asked.append(texts) or weigh(texts))
+    data = DataConfig(data=csv_file, test=tmp_path / "test.csv")
+    folder = pipeline.train(TrainConfig(data=data, output=tmp_path / "runs", models=("toy", "bigram")))
+    report = read(folder / "report" / "report.json")
+    labels = [[text.split()[3] for text in texts] for texts in asked]
+    assert [(found.count("n"), found.count("y")) for found in labels] == [(3, 2), (5, 5)]
+    assert sorted(text["label"] for text in report["explanations"]["texts"]) == [*"nnnyy"]
+    # It says "y" of all of them, which are longer than 15 characters.
+    found = report["classifiers"][0]["robustness"][0]
+    assert (found["n"], found["accuracy_before"]) == (8, 0.5)
+    scored = fitting.scored_texts(load_dataset(data))
+    assert [text.split()[3] for text in scored] == [*"nnnyyy"]
+    generator = report["generators"][0]
+    assert generator["test_documents"] == 6
+    assert generator["bits_per_byte"] == pytest.approx(textapp.load(folder / "bigram").bits_per_byte(scored))
+
+
+def weigh(texts):
+    return [[(word, 1.0) for word in text.split()] for text in texts]
 
 
 def test_a_dataset_is_added_by_one_line(monkeypatch, tmp_path):

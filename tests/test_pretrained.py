@@ -16,9 +16,12 @@ from textapp.config import TrainConfig
 from textapp.errors import UserError
 from textapp.fitting import check_options, chosen_models
 from textapp.models import explaining, load, presets
+from textapp.models import network as network_module
 from textapp.models.presets import load_preset, make_encoder
-from textapp.models.pretrained import MiniLM
+from textapp.models.pretrained import TUNES, MiniLM
 from textapp.text.pretrained_tokens import load_tokens
+from textapp.training import precision
+from textapp.training.fit import fit
 from textapp.training.layerwise import LayerwiseAdamW
 
 FAMILIES = ("bert", "distilbert", "roberta", "deberta")
@@ -245,6 +248,13 @@ def test_an_unknown_tune():
     refused("unknown --tune 'all'; choose from", tune="all")
 
 
+@pytest.mark.parametrize(("option", "value"), [("preset", "bert_tiny_en_uncased"), ("tune", "lora"), ("accumulate", 2)])
+def test_an_option_that_none_of_the_models_has(option, value):
+    message = rf"--{option} is for minilm and causal-lm, not for \['nbsvm', 'decoder'\]; add one to --models"
+    with pytest.raises(UserError, match=message):
+        check_options(TrainConfig(**{option: value}), ["nbsvm", "decoder"])
+
+
 def test_an_unknown_preset():
     refused("unknown preset 'bert_enormous'", name="bert_enormous")
 
@@ -349,6 +359,34 @@ def test_too_little_memory(monkeypatch):
     monkeypatch.setattr(keras.Model, "fit", full)
     with pytest.raises(UserError, match="memory is too small for a training step; use --accumulate 4"):
         tiny.make("minilm").fit(tiny.split(), tiny.split())
+
+
+def test_with_a_budget_rounds_of_its_own_epochs_follow_each_other(monkeypatch):
+    seen = []
+
+    def watch(network, batches, validation, **options):
+        seen.append((options["epochs"], len(batches), options["budget"]))
+        return fit(network, batches, validation, **options)
+
+    monkeypatch.setattr(network_module, "fit", watch)
+    model = tiny.make("minilm", budget=0.01, epochs=None, accumulate=3)
+    model.fit(tiny.split(), tiny.split())
+    epochs, steps, budget = seen[0]
+    assert (epochs, model.epochs) == (None, None)
+    assert (budget.first_round, budget.warm_up, budget.seconds) == (TUNES["full"][1] * steps, model.warm_up, 0.01)
+    assert dataclasses.replace(model, epochs=7)._budget(5).first_round == 7 * 5
+
+
+def test_what_it_was_trained_in_stands_in_the_report(textapp, tiny_models, csv_file, tmp_path, monkeypatch):
+    """The preset is narrow, so that it is float32 although the device is faster with bfloat16."""
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: True)
+    options = ["--models", "minilm", "--epochs", 1, "--output", tmp_path, "--run", "x"]
+    result = textapp("train", "--data", csv_file, *options)
+    assert result.exit_code == 0, result.output
+    assert "trained in float32" in result.stdout
+    assert "bfloat16" not in result.stdout
+    (row,) = json.loads((tmp_path / "x" / "report" / "report.json").read_text())["classifiers"]
+    assert row["cost"]["computation"] == "float32"
 
 
 def test_rates_and_epochs_are_those_that_suit_what_is_tuned():

@@ -9,10 +9,11 @@ import pytest
 import tiny
 from test_cli import refused
 
-from textapp import few_labels
-from textapp.config import DataConfig
+from textapp import few_labels, generation, measuring, pipeline, pretraining
+from textapp.config import DataConfig, PretrainConfig, TrainConfig
 from textapp.datasets import load_dataset
 from textapp.datasets.cleaning import text_hash
+from textapp.errors import UserError
 from textapp.models import Decoder, Encoder, load
 from textapp.models.masked_preset import MaskedPreset
 from textapp.models.masked_words import MaskedEncoder, measure_masked
@@ -123,13 +124,30 @@ def test_minilm_goes_on_from_a_preset_and_starts_from_that(tmp_path):
     learned = masked.fit(tiny.TEXTS * 3, tiny.TEXTS, progress=Progress())
     assert min(row["val_loss"] for row in learned.history[5:]) < learned.history[0]["val_loss"]
     write_options(folder_of(masked, tmp_path / "minilm"), "minilm", "mlm", masked.options)
-    started = tiny.make("minilm", init_from=str(tmp_path / "minilm"), preset=None, learning_rate=0.0, epochs=1)
+    assert masked.options == {"preset": own["preset"]}
+    started = tiny.make("minilm", init_from=str(tmp_path / "minilm"), learning_rate=0.0, epochs=1)
     started.fit(tiny.split(), tiny.split())
     for ours, theirs in zip(started.network.get_layer("encoder").weights, masked.encoder.weights, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
     (tmp_path / "minilm" / "model.npz").write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(Exception, match="is damaged"):
         started.fit(tiny.split(), tiny.split())
+
+
+def test_minilm_stands_beside_the_preset_that_its_pretraining_went_on_from(csv_file, tmp_path):
+    """And what cannot be loaded is refused before anything is trained."""
+    (tmp_path / "minilm").mkdir()
+    data = DataConfig(data=csv_file)
+    config = TrainConfig(data=data, models=("minilm",), init_from=tmp_path / "minilm", label_counts=(6,))
+    for preset in (str(tiny.preset()), str(tmp_path / "gone")):
+        write_options(tmp_path / "minilm", "minilm", "mlm", {"preset": preset})
+        without = few_labels._without_pretraining("minilm", config)
+        assert (without.init_from, without.preset) == (None, preset)
+        if "gone" in preset:
+            with pytest.raises(UserError, match="gone"):
+                few_labels.check_label_counts(config, ["minilm"], load_dataset(data))
+        else:
+            few_labels.check_label_counts(config, ["minilm"], load_dataset(data))
 
 
 @pytest.mark.parametrize("names", [(), tiny.LABEL_NAMES], ids=["plain", "labels"])
@@ -193,7 +211,9 @@ def test_the_command_reads_no_text_that_is_tested_on(textapp, files, tmp_path, m
     }
     assert rows == {name: [6, 30, 48] for name in (("nbsvm", False), ("encoder", True), ("encoder", False))}
     assert "labels-accuracy" in (runs / "data" / "report" / "index.html").read_text()
-    assert "encoder, pretrained" in (runs / "data" / "report" / "report.md").read_text()
+    page = (runs / "data" / "report" / "report.md").read_text()
+    assert "encoder, pretrained" in page
+    assert "Without pretraining a model has the sizes that it has by default" in page
     assert json.loads((runs / "data" / "run.json").read_text())["config"]["init_from"] == str(runs / "data-mlm")
     main = next(row for row in report["classifiers"] if row["name"] == "encoder")
     assert report["few_labels"][1]["points"][-1]["accuracy"] == main["metrics"]["accuracy"]
@@ -226,6 +246,52 @@ def test_the_decoders_command(textapp, files, tmp_path):
     assert isinstance(load(runs / "more" / "decoder"), Decoder)  # it can be used as it is
 
 
+def test_all_generators_of_a_run_read_the_tokens_of_the_decoder_that_one_starts_from(
+    textapp, tiny_models, files, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(generation, "MAX_NEW_TOKENS", 3)
+    monkeypatch.setattr(generation, "SPEED_TOKENS", 3)
+    monkeypatch.setattr(measuring, "SAMPLE_SETTINGS", {"max_new_tokens": 3})
+    labelled, unlabelled = files
+    runs = tmp_path / "runs"
+    small = ["--layers", 1, "--embedding-dim", 64, "--sequence-length", 70, "--vocabulary-size", 300, "--epochs", 1]
+    texts = ["--data", labelled, "--unlabelled", unlabelled]
+    done = textapp("pretrain", "--objective", "clm", *texts, *small, "--output", runs, "--run", "start")
+    assert done.exit_code == 0, done.output
+    train = ["train", "--data", labelled, "--output", runs, "--init-from", runs / "start"]
+    done = textapp(*train, "--models", "kneser-ney,decoder")
+    assert done.exit_code == 0, done.output
+    start = load(runs / "start" / "decoder").subwords.vocabulary
+    names = ("kneser-ney", "decoder", "mix")
+    assert [load(runs / "data" / name).subwords.vocabulary for name in names] == [start] * 3
+    refused(textapp(*train, "--generator-tokens", "words"), "reads 'bpe', as all generators of its run do then")
+    (runs / "start" / "decoder" / "tokenizer" / "vocabulary.json").write_text("{")
+    refused(textapp(*train), "tokenizer is damaged")
+
+
+def test_one_column_of_texts_for_labelled_files_and_others(textapp, tmp_path, monkeypatch):
+    """Beside a dataset of ours, too, which has no file whose column there would be to name."""
+    seen = []
+    monkeypatch.setattr(pretraining, "pretrain", lambda config, **_: seen.append(config))
+    monkeypatch.setattr(pipeline, "train", lambda config, **_: seen.append(config))
+    column, more = ["--text-column", "body"], ["--unlabelled", "more.csv"]
+    for command in (["pretrain", "--objective", "mlm"], ["train", "--teacher", "a/b"]):
+        for texts in (["--dataset", "imdb"], ["--data", "data.csv"]):
+            assert textapp(*command, *texts, *more, *column).exit_code == 0
+    assert [(config.data.text_column, config.text_column) for config in seen] == [(None, "body"), ("body", "body")] * 2
+    monkeypatch.undo()
+    refused(textapp("train", *column, "--output", tmp_path), "--text-column body goes with --data FILE")
+    refused(textapp("pretrain", "--objective", "mlm", *column, "--output", tmp_path), "--text-column body goes with")
+
+
+def test_the_column_is_read(files, tmp_path):
+    more = tmp_path / "other.csv"
+    more.write_text("text,body\n" + "".join(f"the same,{text}\n" for text in CORPUS[:6]))
+    config = {"objective": "mlm", "data": DataConfig(data=files[0]), "unlabelled": (more,), "text_column": "body"}
+    corpus = pretraining.read_corpus(PretrainConfig(**config))
+    assert len(corpus.texts) + len(corpus.held_out) == 48 + 6
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -238,6 +304,7 @@ def test_the_decoders_command(textapp, files, tmp_path):
             ["--objective", "mlm", "--embedding-dim", "50"],
             "--embedding-dim is 50; for encoder it must be a multiple of",
         ),
+        (["--objective", "mlm", "--learning-rate", "0"], "--learning-rate is 0.0; it must be a number above 0"),
         (["--objective", "mlm", "--budget", "soon"], "--budget is 'soon'; it must be a time above 0"),
         (["--objective", "mlm", "--unlabelled", "nowhere.csv"], "there is no file nowhere.csv"),
         (["--objective", "mlm", "--unlabelled", "x.csv", "--test", "y.csv"], "--test goes with --data FILE or"),

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,6 +13,9 @@ from test_cli import refused
 
 from textapp import few_labels, pipeline
 from textapp.errors import UserError
+from textapp.fitting import Trained
+from textapp.resuming import Resuming
+from textapp.run import RunFolder
 from textapp.training import checkpoint as checkpoint_module
 from textapp.training import fit as fit_module
 from textapp.training.budget import Budget
@@ -262,6 +267,19 @@ def files_of(folder):
         for path in folder.rglob("*")
         if path.is_file()
     }
+
+
+def test_a_model_is_on_the_disk_before_it_counts_as_finished(tmp_path, monkeypatch):
+    """A power cut leaves no file here that says so of an empty one."""
+    run, synced = RunFolder(tmp_path, "imdb"), []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(Path(os.readlink(f"/proc/self/fd/{number}"))))
+
+    def make():
+        (run.model("lstm") / "weights").write_text("x")
+        return Trained(name="lstm", model=object(), folder=run.model("lstm"), cost={})
+
+    Resuming(run, tiny.CLEANING, Progress()).model("lstm", make)
+    assert [path.name for path in synced] == ["weights", "lstm.npz.part"]
 
 
 def test_a_run_goes_on(textapp, tiny_models, csv_file, tmp_path, monkeypatch):

@@ -1,17 +1,23 @@
 """Students: what they are to answer, where the teacher's answers lie, and what the report says."""
 
+import errno
 import json
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import run_example
 import tiny
 
-from textapp import teaching
+from textapp import locks, teaching
 from textapp.datasets import Split
 from textapp.datasets.unlabelled import read_unlabelled
 from textapp.errors import UserError
 from textapp.evaluation.distillation import gap_closed
+from textapp.locks import lock
+from textapp.text import cache as cache_module
 from textapp.training.progress import Progress
 
 
@@ -85,6 +91,65 @@ def test_what_was_answered_is_not_asked_again(trained, folder_of, cache, monkeyp
         teaching.answers(Counting(0), folder, [*texts, "another"], Progress())
 
 
+def test_two_runs_at_once_ask_a_teacher_once(trained, folder_of, cache):
+    teacher, folder = trained("nbsvm"), folder_of("nbsvm")
+    path = cache / f"{teaching._key(folder, teacher, tiny.TEXTS)}.npy"
+    waits = threading.Event()
+
+    class Asked:
+        label_names, cleaning = teacher.label_names, teacher.cleaning  # nothing that could answer
+
+    class Told(Progress):
+        def line(self, what, metrics=None):
+            assert what == "waits for another process that asks the teacher the same"
+            waits.set()
+
+    cache.mkdir(parents=True)
+    expected = teacher.predict_proba(tiny.TEXTS)
+    with ThreadPoolExecutor() as threads:
+        with (part := path.with_suffix(".npy.part")).open("a+b") as file:  # of the other one
+            assert lock(file)
+            found = threads.submit(teaching.answers, Asked(), folder, tiny.TEXTS, Told())
+            assert waits.wait(60)
+            np.save(file, expected)
+            file.flush()
+            os.replace(part, path)
+        assert np.array_equal(found.result(60), expected)
+    assert list(cache.iterdir()) == [path]
+
+
+def test_answers_are_kept_where_there_are_no_locks(trained, folder_of, cache, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(locks.fcntl, "flock", flock)
+    teacher, folder = trained("nbsvm"), folder_of("nbsvm")
+    found = teaching.answers(teacher, folder, tiny.TEXTS, Progress())
+    np.testing.assert_allclose(found, teacher.predict_proba(tiny.TEXTS), rtol=1e-5)
+    assert len(list(cache.glob("*.npy"))) == 1
+
+
+def test_the_answers_unused_longest_are_removed(trained, folder_of, cache, monkeypatch):
+    teacher, folder = trained("nbsvm"), folder_of("nbsvm")
+
+    def kept(count):
+        teaching.answers(teacher, folder, tiny.TEXTS[:count], Progress())
+        return {path.name for path in cache.iterdir()}
+
+    (first,) = kept(4)
+    os.utime(cache / first, (1, 1))
+    (second,) = kept(5) - {first}
+    os.utime(cache / second, (2, 2))
+    kept(4)  # used again
+    killed = cache / "x.npy.part"
+    killed.touch()
+    os.utime(killed, (1, 1))
+    monkeypatch.setattr(cache_module, "MOST_BYTES", 2.5 * (cache / second).stat().st_size)
+    found = kept(6)
+    assert len(found) == 2
+    assert first in found
+
+
 def test_unlabelled_texts_are_none_that_is_measured_on(tmp_path):
     path = tmp_path / "more.csv"
     path.write_text('text\none text\n""\nONE  text\nheld out\nin the test\ntwo\n')
@@ -134,6 +199,8 @@ def test_the_main_job(textapp, tiny_models, csv_file, tmp_path):
     ("options", "message"),
     [
         (["--unlabelled", "more.csv"], "--unlabelled FILE goes with --teacher RUN/MODEL"),
+        (["--teacher-weight", 0.5], "--teacher-weight 0.5 goes with --teacher RUN/MODEL, which is not given"),
+        (["--teacher-temperature", 2], "--teacher-temperature 2.0 goes with --teacher RUN/MODEL, which is not given"),
         (["--teacher", "a/b", "--models", "tfidf"], "none of ['tfidf'] learns from a teacher; add one of ['lstm',"),
         (["--teacher", "a/b", "--teacher-weight", 2], "--teacher-weight is 2.0; it must be from 0 to 1"),
         (["--teacher", "a/b", "--teacher-temperature", 0], "--teacher-temperature is 0.0; it must be from 0.1 to 20"),

@@ -103,7 +103,10 @@ def ablation_rows(
             "p_value": None,
         }
         if removed != FULL:
-            paired = paired_difference(share.mean(), right[FULL].mean(), samples[removed], samples[FULL])
+            differing = int((share != right[FULL]).sum())
+            paired = paired_difference(
+                share.mean(), right[FULL].mean(), samples[removed], samples[FULL], differing=differing
+            )
             row |= {"difference": float(paired["difference"]), "difference_interval": paired["interval"]}
             row["p_value"] = (
                 paired_test(labels, answers[removed][0], answers[FULL][0])["p_value"]
@@ -145,7 +148,14 @@ def _chosen(run: FinishedRun, name: str) -> Classifier:
         raise UserError(f"{name} reads no text, so no cleaning matters to it; choose from {_able(kinds)}")
     if name not in CLASSIFIERS:
         raise UserError(f"{name} is no model of its own but made of trained ones; choose from {_able(kinds)}")
-    return load(run.folder / name)
+    model = load(run.folder / name)
+    if start := getattr(model, "init_from", None):
+        others = {other: kind for other, kind in kinds.items() if other != name}
+        raise UserError(
+            f"{name} started from {start} and has its words, so that without a step of the cleaning the table would "
+            f"show what unknown words cost; choose from {_able(others)}"
+        )
+    return model
 
 
 def _able(kinds: Mapping[str, str]) -> list[str]:

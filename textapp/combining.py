@@ -9,7 +9,8 @@ from textapp.config import TrainConfig
 from textapp.datasets import Dataset
 from textapp.errors import UserError
 from textapp.fitting import Trained, first_figures, keep, make_model, write_history, write_predictions
-from textapp.models import CLASSIFIERS, Classifier, Ensemble, Generator, KneserNey, Mix
+from textapp.models import CLASSIFIERS, GENERATORS, Classifier, Ensemble, Generator, KneserNey, Mix
+from textapp.models.ensemble import may_join
 from textapp.run import RunFolder
 from textapp.teaching import Teaching
 from textapp.text.cache import CachedCleaning
@@ -50,11 +51,6 @@ def check_ensemble(config: TrainConfig, names: Sequence[str]) -> None:
             f"--ensemble takes two classifiers or more and got {chosen}; add some of {able} to --models, or trained "
             "ones with --ensemble-with"
         )
-
-
-def may_join(model: type[Classifier] | Classifier | Generator) -> bool:
-    """Return whether a model may be a member of an ensemble: no dummy, and no rounded copy of another member."""
-    return getattr(model, "kind", "dummy") not in ("dummy", "ensemble") and getattr(model, "quantization", None) is None
 
 
 def ensemble_model(
@@ -101,14 +97,22 @@ def ensemble_model(
     return trained
 
 
+def can_mix(names: Sequence[str]) -> bool:
+    """Return whether models of these names are what `parts_of_mix` looks for."""
+    return KneserNey.name in names and any(_joins_mix(GENERATORS[name]) for name in names if name in GENERATORS)
+
+
 def parts_of_mix(models: Sequence[Trained]) -> tuple[Trained, Trained] | None:
     """Return the n-gram model and the network of a run that can be mixed; None where there are not both."""
     generators = {trained.name: trained for trained in models if isinstance(trained.model, Generator)}
-    networks = [
-        trained for trained in generators.values() if trained.model.kind == "network" and not trained.model.own_tokens
-    ]
+    networks = [trained for trained in generators.values() if _joins_mix(trained.model)]
     ngram = generators.get(KneserNey.name)
     return None if ngram is None or not networks else (ngram, networks[0])
+
+
+def _joins_mix(model: type[Generator] | Generator) -> bool:
+    """Return whether a model is a network that reads the same tokens as an n-gram model."""
+    return model.kind == "network" and not model.own_tokens
 
 
 def mix_model(ngram: Trained, network: Trained, dataset: Dataset, run: RunFolder, progress: Progress) -> Trained:

@@ -43,7 +43,7 @@ class DataConfig:
     """Which texts to read and how to split them.
 
     Attributes:
-        dataset: a name in `textapp.datasets.DATASETS`; ignored when `data` is given.
+        dataset: a name in `textapp.datasets.DATASETS`; None for imdb, or for `data` where that is given.
         data: the user's own file (CSV, TSV, JSON Lines or Parquet, plain or gzip), or None.
         text_column, label_column: columns of `data`; None to guess them.
         validation, test: files with the same columns as `data`; None to split them off.
@@ -53,7 +53,7 @@ class DataConfig:
         seed: decides the split.
     """
 
-    dataset: str = "imdb"
+    dataset: str | None = None
     data: Path | None = None
     text_column: str | None = None
     label_column: str | None = None
@@ -68,7 +68,10 @@ class DataConfig:
     def from_json(cls, content: dict) -> Self:
         """Return the configuration that run.json holds."""
         paths = ("data", "validation", "test", "data_dir")
-        return cls(**{name: Path(value) if name in paths and value else value for name, value in content.items()})
+        found = {name: Path(value) if name in paths and value else value for name, value in content.items()}
+        if found.get("data") is not None:
+            found["dataset"] = None  # where an earlier version wrote "imdb", which was not read
+        return cls(**found)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,6 +95,7 @@ class TrainConfig:
         quantize: None, or "int8" to compare, besides each model that can be quantized, the quantized one.
         teacher: folder of a trained classifier whose answers the students among the models learn, too; or None.
         unlabelled: a file of texts on which only the teacher speaks, or None.
+        text_column: of `unlabelled`; None to guess it.
         teacher_weight: the teacher's share of what a student is to answer to a text that has a label.
         teacher_temperature: of the teacher's answers; above 1 they say more of what is nearly right.
         generator_tokens: a name in `TOKENS`: "bpe", "words" or "characters".
@@ -122,6 +126,7 @@ class TrainConfig:
     quantize: str | None = None
     teacher: Path | None = None
     unlabelled: Path | None = None
+    text_column: str | None = None
     teacher_weight: float = 0.7
     teacher_temperature: float = 1.0
     generator_tokens: str = "bpe"
@@ -147,7 +152,7 @@ class PretrainConfig:
         objective: "mlm", masked words, or "clm", the next token; see `textapp.models.starting.OBJECTIVES`.
         data: the dataset whose training texts are read, and no others of it; None for `unlabelled` alone.
         unlabelled: files of texts.
-        text_column: of those where there is no file in `data`; None to guess it.
+        text_column: of those; None to guess it.
         model: "encoder", "minilm" or "decoder"; None for the objective's first.
         preset: of minilm, to go on from; None for its own.
         nsp: whether an encoder also learns which segments follow each other.

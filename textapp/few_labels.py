@@ -16,6 +16,7 @@ from textapp.errors import UserError
 from textapp.evaluation.bootstrap import bootstrap_interval
 from textapp.fitting import Trained, make_model, start_of
 from textapp.models import CLASSIFIERS
+from textapp.models.starting import read_pretraining
 from textapp.resuming import Resuming
 from textapp.text.cache import CachedCleaning
 from textapp.training.progress import Progress
@@ -25,7 +26,12 @@ EPOCH_TEXTS = 2_000
 
 
 def check_label_counts(config: TrainConfig, names: Sequence[str], dataset: Dataset) -> None:
-    """Raise UserError where the numbers of labelled texts do not fit the training texts, or no model is to classify."""
+    """Raise UserError where the models cannot be trained on so many labelled texts.
+
+    Raises:
+        UserError: the numbers do not fit the training texts, no model is to classify, or what a pretrained one is
+            compared with cannot be had.
+    """
     if not config.label_counts:
         return
     if not any(name in CLASSIFIERS for name in names):
@@ -37,6 +43,9 @@ def check_label_counts(config: TrainConfig, names: Sequence[str], dataset: Datas
                 f"--label-counts has {count}; it must be at least {low}, one text a class, and below the {high:,} "
                 "training texts"
             )
+    for name in names:
+        if start_of(name, config) is not None and hasattr(known := CLASSIFIERS.get(name), "check"):
+            known.check(preset=_without_pretraining(name, config).preset, tune=config.tune)
 
 
 def few_labels(
@@ -49,8 +58,9 @@ def few_labels(
 ) -> list[dict]:
     """Train the run's classifiers on fewer labelled texts, and those that start from pretraining without it, too.
 
-    The fewer texts are the same for all models, in the classes' proportions; the texts to choose on stay all of
-    them. Only epochs limit the training, no budget.
+    Without it a model is what would be trained otherwise: of its default sizes, and `minilm` from the preset that
+    pretraining went on from. The fewer texts are the same for all models, in the classes' proportions; the texts to
+    choose on stay all of them. Only epochs limit the training, no budget.
 
     Returns:
         For each classifier but dummies, `name`; `pretrained`, whether it started from pretraining; and `points`, by
@@ -62,7 +72,8 @@ def few_labels(
             continue
         starts = start_of(trained.name, config) is not None
         for pretrained in (True, False) if starts else (False,):
-            chosen = dataclasses.replace(config, budget=None, init_from=config.init_from if pretrained else None)
+            chosen = config if pretrained or not starts else _without_pretraining(trained.name, config)
+            chosen = dataclasses.replace(chosen, budget=None)
             found = {len(dataset.train): trained.predictions} if pretrained == starts else {}
             for count in (*config.label_counts, len(dataset.train)):
                 if count not in found:
@@ -75,6 +86,12 @@ def few_labels(
                 "points": [_point(count, found[count], dataset) for count in sorted(found)],
             })  # fmt: skip
     return rows
+
+
+def _without_pretraining(name: str, config: TrainConfig) -> TrainConfig:
+    """Return the configuration of a model that starts from pretraining, without that."""
+    preset = read_pretraining(start_of(name, config))["options"].get("preset")
+    return dataclasses.replace(config, init_from=None, preset=preset)
 
 
 def _answers(

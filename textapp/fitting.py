@@ -13,6 +13,7 @@ import numpy as np
 from textapp import machine
 from textapp.config import TrainConfig
 from textapp.datasets import Dataset
+from textapp.datasets.splitting import representative
 from textapp.errors import UserError
 from textapp.evaluation.calibration import fit_temperature
 from textapp.models import CLASSIFIERS, GENERATORS, CausalLM, Classifier, Decoder, Generator, MiniLM
@@ -45,7 +46,7 @@ class Trained:
         probabilities: the answers to the test texts, float32 (N, C); None of a generator.
         uncalibrated: the same before the temperature.
         validation_probabilities: the answers to the validation texts.
-        nats: a generator's negative log-likelihoods of the first `SCORED_TEXTS` test texts, float64 (texts,).
+        nats: a generator's negative log-likelihoods of the `scored_texts`, float64 (texts,).
         seeds: {seed: classes that this model, trained with that seed, predicts for the test texts}.
     """
 
@@ -94,13 +95,18 @@ def chosen_models(config: TrainConfig) -> tuple[str, ...]:
 
 
 def check_options(config: TrainConfig, models: Sequence[str]) -> None:
-    """Raise UserError where options say of one of these models what cannot be.
+    """Raise UserError where options say of one of these models what cannot be, or are for none of them.
 
     Raises:
-        UserError: its preset cannot be loaded, or an option is none of its choices.
+        UserError: a preset cannot be loaded, an option is none of its choices, or none of the models has it.
     """
+    every = {**CLASSIFIERS, **GENERATORS}
+    for option in ("preset", "tune", "accumulate"):
+        able = [name for name, known in every.items() if option in _options(known)]
+        if getattr(config, option) != getattr(TrainConfig, option) and not set(able) & set(models):
+            raise UserError(f"--{option} is for {' and '.join(able)}, not for {list(models)}; add one to --models")
     for name in models:
-        if hasattr(known := {**CLASSIFIERS, **GENERATORS}[name], "check"):
+        if hasattr(known := every[name], "check"):
             started = start_of(name, config)
             preset = preset_of(name, config)
             if started and preset is not None:
@@ -144,11 +150,11 @@ def train_model(
     model = make_model(name, config, cleaning, dataset)
     if tokens is not None and isinstance(model, Generator):
         model.shared_tokens = tokens
-    computation = getattr(model, "computation", None)
-    if computation is not None:
-        progress.line(f"trains in {computation}")
     history = model.fit(dataset.train, dataset.validation, progress=progress)
     seconds = stopwatch.seconds + progress.earlier
+    computation = getattr(model, "computation", None)  # hangs on the width of a preset, which training reads
+    if computation is not None:
+        progress.line(f"trained in {computation}")
     trained = keep(model, name, seconds, dataset, run)
     trained.cost |= {"budget_seconds": config.budget, "computation": computation}
     if start := start_of(name, config):
@@ -185,7 +191,7 @@ def make_model(
 ) -> Classifier | Decoder:
     """Return an untrained model with what of the configuration is an option of it."""
     known = {**CLASSIFIERS, **GENERATORS}[name]
-    fields = {field.name for field in dataclasses.fields(known)}
+    fields = _options(known)
     wanted = {
         "label_names": dataset.label_names,
         "cleaning": cleaning,
@@ -206,6 +212,11 @@ def make_model(
     elif config.epochs is not None:
         wanted["epochs"] = config.epochs
     return known(**{option: value for option, value in wanted.items() if option in fields})
+
+
+def _options(model: type[Classifier | Generator]) -> set[str]:
+    """Return the names of what can be said of a model."""
+    return {field.name for field in dataclasses.fields(model)}
 
 
 def preset_of(name: str, config: TrainConfig) -> str | None:
@@ -249,7 +260,7 @@ def keep(
         answers["uncalibrated"] = before["test"]
         answers["probabilities"], answers["validation_probabilities"] = after["test"], after["validation"]
     else:
-        answers["nats"] = model.negative_log_likelihoods(dataset.test.texts[:SCORED_TEXTS])
+        answers["nats"] = model.negative_log_likelihoods(scored_texts(dataset))
         answers["notes"] = model.remarks
     folder = run.model(name)
     model.save(folder)
@@ -271,9 +282,14 @@ def first_figures(trained: Trained, dataset: Dataset) -> dict[str, float]:
     return figures
 
 
+def scored_texts(dataset: Dataset) -> list[str]:
+    """Return the test texts that generators are scored on, of every class."""
+    return [dataset.test.texts[position] for position in representative(dataset.test.labels, most=SCORED_TEXTS)]
+
+
 def scored_bytes(dataset: Dataset) -> list[int]:
     """Return the bytes of each test text that generators are scored on."""
-    return [len(text.encode("utf-8", errors="replace")) for text in dataset.test.texts[:SCORED_TEXTS]]
+    return [len(text.encode("utf-8", errors="replace")) for text in scored_texts(dataset)]
 
 
 def write_history(path: Path, history: Sequence[dict[str, float]]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.metadata
-import os
 import platform
 import resource
 import sys
 from pathlib import Path
 
 import keras
+
+from textapp.text.tokenizing import cores
 
 PACKAGES = ("tensorflow", "keras", "keras-hub", "jax", "scikit-learn", "nltk", "numpy")
 
@@ -31,7 +32,7 @@ def device() -> str:
     """Return the processor or the GPUs that train, with the backend: "2 x AMD EPYC 7B13, tensorflow"."""
     if gpus := _gpus():
         return f"{len(gpus)} x GPU, {keras.backend.backend()}"
-    return f"{len(os.sched_getaffinity(0))} cores of {_processor()}, {keras.backend.backend()}"
+    return f"{cores()} cores of {_processor()}, {keras.backend.backend()}"
 
 
 def has_gpu() -> bool:

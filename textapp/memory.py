@@ -1,4 +1,4 @@
-"""How this process takes memory from the system; imports nothing that takes much of it."""
+"""How this process takes memory, and how too little of it shows; imports nothing that takes much of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import ctypes
 
 # Of mallopt(3), from glibc's malloc.h.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+
+
+def device_is_full(error: Exception) -> bool:
+    """Return whether an error says that a device has too little memory; each backend, and XLA, has its own class."""
+    return "ResourceExhausted" in type(error).__name__ or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def keep_memory() -> None:

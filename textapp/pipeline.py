@@ -13,7 +13,7 @@ from pathlib import Path
 import rich.console
 
 from textapp import __version__, machine
-from textapp.combining import check_ensemble, distil_model, ensemble_model, mix_model, parts_of_mix
+from textapp.combining import can_mix, check_ensemble, distil_model, ensemble_model, mix_model, parts_of_mix
 from textapp.config import TrainConfig
 from textapp.datasets import Dataset, load_dataset
 from textapp.errors import UserError
@@ -42,7 +42,7 @@ from textapp.measuring import (
 from textapp.models.folder import write_json
 from textapp.more_seeds import train_more_seeds
 from textapp.other_runs import members_of_other_runs
-from textapp.pretrained_runs import check_texts, chosen_starts
+from textapp.pretrained_runs import check_texts, chosen_starts, shared_tokens
 from textapp.reports.schema import build_report
 from textapp.reports.terminal import print_report
 from textapp.reports.write import write_model_cards, write_report
@@ -51,7 +51,7 @@ from textapp.run import RunFolder
 from textapp.teaching import Teaching, chosen_students, teach, the_teacher
 from textapp.text.cache import CachedCleaning
 from textapp.text.cleaning import make_cleaning
-from textapp.text.generator_tokens import SharedTokens, check_tokens
+from textapp.text.generator_tokens import check_tokens
 from textapp.training.precision import check_precision
 from textapp.training.progress import Progress, Stopwatch
 
@@ -89,6 +89,7 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     starts = chosen_starts(config, names, cleaning)
     dataset = load_dataset(config.data)
     check_texts(starts, dataset)
+    tokens = shared_tokens(starts)
     check_label_counts(config, names, dataset)
     teacher = the_teacher(config, dataset)
     others = members_of_other_runs(config.ensemble_with, dataset, option="--ensemble-with")
@@ -102,8 +103,9 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     _announce(dataset, run, console)
     facts = _run_facts(config, command)
 
-    with Progress(console, total=len(names) + len(students) + config.ensemble) as progress:
-        models, tokens = [], SharedTokens()
+    total = len(names) + len(students) + config.ensemble + can_mix(names)
+    with Progress(console, total=total) as progress:
+        models = []
         resuming = Resuming(run, cleaning, progress)
         teaching = None if teacher is None else teach(config, teacher, dataset, progress)
         for name in names:

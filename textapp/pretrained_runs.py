@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +11,20 @@ from textapp.config import TrainConfig
 from textapp.datasets import Dataset
 from textapp.datasets.cleaning import text_hash
 from textapp.errors import UserError
-from textapp.models.folder import read_json
+from textapp.models.decoder import Decoder
+from textapp.models.folder import read_json, require_file
+from textapp.models.generator import TOKENIZER_FOLDER
 from textapp.models.starting import TEXTS_FILE, find_pretrained, read_pretraining
 from textapp.text.cache import CachedCleaning
+from textapp.text.generator_tokens import TOKENS, SharedTokens, check_tokens
 
 
 def chosen_starts(config: TrainConfig, names: Sequence[str], cleaning: CachedCleaning) -> dict[str, Path]:
     """Return the folders of the pretrained models that models of this run start from, by model.
 
     Raises:
-        UserError: there is no such run, it is damaged, none of the models can start from it, or it cleaned texts in
-            another way.
+        UserError: there is no such run, it is damaged, none of the models can start from it, it cleaned texts in
+            another way, or its decoder reads other tokens.
     """
     if config.init_from is None:
         return {}
@@ -39,6 +42,13 @@ def chosen_starts(config: TrainConfig, names: Sequence[str], cleaning: CachedCle
                 f"{folder} was pretrained on texts that were cleaned in another way; give --stopwords as it was given "
                 "to pretrain"
             )
+    if Decoder.name in starts:
+        tokens = read_pretraining(starts[Decoder.name])["options"].get("tokens")
+        if tokens != config.generator_tokens:
+            raise UserError(
+                f"--generator-tokens is {config.generator_tokens!r}, and the decoder in {starts[Decoder.name]} reads "
+                f"{tokens!r}, as all generators of its run do then; leave it out"
+            )
     return starts
 
 
@@ -50,19 +60,45 @@ def check_texts(starts: Mapping[str, Path], dataset: Dataset) -> None:
         dataset: whose validation and test texts they must not have read.
     """
     held_out = (
-        {text_hash(text) for split in (dataset.validation, dataset.test) for text in split.texts} if starts else ()
+        {text_hash(text) for split in (dataset.validation, dataset.test) for text in split.texts} if starts else set()
     )
     for folder in starts.values():
-        path = folder / TEXTS_FILE
-        try:
-            read = np.load(path, allow_pickle=False).reshape(-1, 2)
-        except (OSError, ValueError, EOFError) as error:
-            raise UserError(f"{path} is missing or damaged ({error}); pretrain again") from error
-        if found := sum(row.tobytes() in held_out for row in read):
+        if found := len(held_out.intersection(read_hashes(folder))):
             raise UserError(
                 f"{folder} was pretrained on {found:,} of the {len(held_out):,} validation and test texts of this run; "
                 "pretrain again with the same --data or --dataset and --seed, which leaves them out"
             )
+
+
+def read_hashes(folder: Path) -> Iterator[bytes]:
+    """Yield the hashes of all texts that a pretrained model has read.
+
+    Raises:
+        UserError: they are missing or damaged.
+    """
+    path = folder / TEXTS_FILE
+    try:
+        read = np.load(path, allow_pickle=False).reshape(-1, 2)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path} is missing or damaged ({error}); pretrain again") from error
+    yield from (row.tobytes() for row in read)
+
+
+def shared_tokens(starts: Mapping[str, Path]) -> SharedTokens:
+    """Return what learns the tokens of a run's generators, or has those of the decoder that one of them starts from.
+
+    Raises:
+        UserError: they are missing or damaged.
+    """
+    if Decoder.name not in starts:
+        return SharedTokens()
+    folder = starts[Decoder.name]
+    kind = TOKENS[check_tokens(read_pretraining(folder)["options"].get("tokens"))]
+    path = require_file(folder, TOKENIZER_FOLDER)
+    try:
+        return SharedTokens(kind.load(path))
+    except (ValueError, OSError, KeyError) as error:
+        raise UserError(f"{path} is damaged: {error}") from error
 
 
 def start_note(folder: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -144,6 +145,8 @@ def chosen_model(config: PretrainConfig) -> str:
         raise UserError(f"--nsp goes with --objective mlm and --model encoder, not with {model}")
     if config.preset is not None and model != "minilm":
         raise UserError(f"--preset goes with --model minilm, not with {model}")
+    if config.learning_rate is not None and not 0 < config.learning_rate < math.inf:
+        raise UserError(f"--learning-rate is {config.learning_rate}; it must be a number above 0")
     width = config.embedding_dim
     if model == "minilm" and (width, config.layers, config.vocabulary_size) != (None, None, None):
         raise UserError("minilm has the sizes of its preset; leave out --layers, --embedding-dim and --vocabulary-size")
@@ -182,8 +185,7 @@ def read_corpus(config: PretrainConfig) -> Corpus:
         facts["dataset"] = {key: dataset.facts[key] for key in ("fingerprint", "test_fingerprint", "sizes")}
         facts["sources"].append({"name": name, "texts": len(dataset.train)})
     for path in config.unlabelled:
-        text_column = config.text_column if config.data is None or config.data.data is None else None
-        texts, counts = read_unlabelled(path, text_column=text_column, held_out=held_out)
+        texts, counts = read_unlabelled(path, text_column=config.text_column, held_out=held_out)
         counts["standing_before"] = add(texts)
         facts["sources"].append({"name": str(path), **counts})
         name = name or folder_name(path)
@@ -255,11 +257,10 @@ def _learn_minilm(
         seed=config.seed,
         preset=config.preset,
         learning_rate=config.learning_rate or 1e-4,
-        epochs=1,
+        epochs=_epochs(config, otherwise=1),
         precision=config.precision,
         budget=config.budget,
     )
-    model.epochs = _epochs(config, otherwise=1)
     model.sequence_length = config.sequence_length or 128  # of a text's beginning and end: half the time of 256
     masked = MaskedPreset(model=model)
     return masked.fit(corpus.texts, corpus.held_out, progress=progress), masked.save(folder)

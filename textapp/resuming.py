@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,7 @@ class Resuming:
         kept = {key: getattr(trained, key) for key in FACTS}
         kept |= {"seconds": self._spent, "scrubbed": getattr(trained.model, "scrubbed", None)}
         arrays = {key: found for key in ARRAYS if (found := getattr(trained, key)) is not None}
+        _to_disk(folder)
         write_arrays(path, kept, arrays)
         self._checkpoint(name).unlink(missing_ok=True)
         return trained
@@ -127,6 +129,14 @@ def choices(config: TrainConfig | PretrainConfig, fingerprint: str) -> dict[str,
         "KERAS_BACKEND": keras.backend.backend(),
         "texts of the fingerprint": fingerprint,
     }
+
+
+def _to_disk(folder: Path) -> None:
+    """Wait until a folder's files are on the disk: after a power cut none of a finished model may be empty."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
 
 
 def _clear(folder: Path) -> None:

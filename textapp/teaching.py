@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -16,9 +17,10 @@ from textapp.datasets.texts import TextsWriter
 from textapp.datasets.unlabelled import read_unlabelled
 from textapp.errors import UserError
 from textapp.evaluation.calibration import apply_temperature
+from textapp.locks import lock
 from textapp.models import CLASSIFIERS, Classifier
 from textapp.other_runs import borrowed
-from textapp.text.cache import cache_folder, fingerprint
+from textapp.text.cache import cache_folder, fingerprint, remove_old
 from textapp.training.progress import Progress
 
 BLOCK = 500  # texts that the teacher answers at once; what it answered is kept from block to block
@@ -48,11 +50,15 @@ def chosen_students(config: TrainConfig, names: Sequence[str]) -> list[str]:
     """Return the models that learn from the teacher, besides being trained without.
 
     Raises:
-        UserError: there is a teacher and no student, or texts for a teacher and none.
+        UserError: there is a teacher and no student, or texts or numbers for a teacher and none.
     """
     if config.teacher is None:
         if config.unlabelled is not None:
             raise UserError("--unlabelled FILE goes with --teacher RUN/MODEL, which alone knows what to make of it")
+        for option in ("teacher_weight", "teacher_temperature"):
+            if getattr(config, option) != getattr(TrainConfig, option):
+                flag = f"--{option.replace('_', '-')}"
+                raise UserError(f"{flag} {getattr(config, option)} goes with --teacher RUN/MODEL, which is not given")
         return []
     for option in ("teacher_weight", "teacher_temperature"):
         low, high = {"teacher_weight": (0, 1), "teacher_temperature": (0.1, 20)}[option]
@@ -79,7 +85,7 @@ def teach(config: TrainConfig, teacher: Classifier, dataset: Dataset, progress: 
     texts, counts = train.texts, None
     if config.unlabelled is not None:
         held_out = (dataset.validation.texts, dataset.test.texts)
-        more, counts = read_unlabelled(config.unlabelled, text_column=config.data.text_column, held_out=held_out)
+        more, counts = read_unlabelled(config.unlabelled, text_column=config.text_column, held_out=held_out)
         writer = TextsWriter()
         writer.extend(train.texts)
         writer.extend(more)
@@ -137,7 +143,8 @@ def soft_targets(
 def answers(teacher: Classifier, folder: Path, texts: Sequence[str], progress: Progress) -> np.ndarray:
     """Return a teacher's probabilities of N texts, float32 (N, C); what it has answered once is read from the disk.
 
-    They lie beside the cached tokens and grow block by block, so that an interrupted run loses no more than one.
+    They lie beside the cached tokens and grow block by block, so that an interrupted run loses no more than one. Where
+    another process asks the same, this one waits for it.
 
     Args:
         teacher: answers.
@@ -153,27 +160,49 @@ def answers(teacher: Classifier, folder: Path, texts: Sequence[str], progress: P
     unfinished = path.with_suffix(".npy.part")
     found = _read(path, shape)
     if found is not None:
+        with contextlib.suppress(OSError):
+            os.utime(path)  # the answers unused longest are removed first
         return np.array(found)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept = _read(unfinished, shape, mode="r+")
-        if kept is None:
-            kept = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float32, shape=shape)
-            kept[:] = np.nan
-        progress.start("asking the teacher", total=len(texts))
-        for start in range(0, len(texts), BLOCK):
-            block = slice(start, start + BLOCK)
-            if np.isnan(kept[block]).any():
-                kept[block] = teacher.predict_proba(list(texts[block]))
-                kept.flush()
-            progress.advance(min(start + BLOCK, len(texts)), {})
-        os.replace(unfinished, path)
+        with unfinished.open("a+b") as file:
+            locked = lock(file)
+            if locked is False:
+                progress.line("waits for another process that asks the teacher the same")
+                locked = lock(file, wait=True)
+            if locked is None:  # no locks: one that this process alone writes
+                unfinished = path.with_suffix(f".{os.getpid()}.npy.part")
+            kept = _read(path, shape)  # what the other process has finished
+            if kept is None:
+                kept = _ask(teacher, texts, unfinished, shape, progress)
+                os.replace(unfinished, path)
+            else:
+                unfinished.unlink(missing_ok=True)
+        remove_old(path.parent, keep=path)
     except OSError as error:
         raise UserError(
             f"cannot write the teacher's answers to {path.parent}: {error.strerror or error}; make room, or name "
             "another folder with TEXTAPP_CACHE"
         ) from error
     return np.array(kept)
+
+
+def _ask(
+    teacher: Classifier, texts: Sequence[str], unfinished: Path, shape: tuple[int, int], progress: Progress
+) -> np.ndarray:
+    """Return a teacher's answers, mapped to a file that keeps them from block to block and may have some already."""
+    kept = _read(unfinished, shape, mode="r+")
+    if kept is None:
+        kept = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float32, shape=shape)
+        kept[:] = np.nan
+    progress.start("asking the teacher", total=len(texts))
+    for start in range(0, len(texts), BLOCK):
+        block = slice(start, start + BLOCK)
+        if np.isnan(kept[block]).any():
+            kept[block] = teacher.predict_proba(list(texts[block]))
+            kept.flush()
+        progress.advance(min(start + BLOCK, len(texts)), {})
+    return kept
 
 
 def _read(path: Path, shape: tuple[int, int], *, mode: str = "r") -> np.ndarray | None:

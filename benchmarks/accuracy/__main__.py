@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.accuracy.recipes import RECIPES, Recipe
@@ -20,6 +21,7 @@ FILES = {
     "test": "a labelled file to test on",
     "unlabelled": "a file of texts without labels, such as the 50,000 unlabelled reviews",
 }
+PLACES = {"--output", "--resume", "--overwrite"}  # options that say where a run goes, not what it is
 HEADER = ["run: model", "accuracy, 95 % interval", "macro F1", "over its seeds", "training seconds", "against nbsvm"]
 
 
@@ -55,7 +57,10 @@ def main() -> int:
 
 
 def run(recipe: Recipe, output: Path, values: dict) -> dict[str, dict]:
-    """Run the steps that are not finished in `output`; return the reports of those that classify, by run."""
+    """Run the steps that are not finished in `output`; return the reports of those that classify, by run.
+
+    Ends the program where a finished one was run with other options.
+    """
     reports = {}
     for step in recipe.steps:
         words = [word.format(output=output, **values) for word in step.split()]
@@ -65,10 +70,32 @@ def run(recipe: Recipe, output: Path, values: dict) -> dict[str, dict]:
             done = subprocess.run([sys.executable, *words], cwd=ROOT)
             if done.returncode != 0:
                 sys.exit(done.returncode)
+        command = json.loads((folder / "run.json").read_text(encoding="utf-8"))["command"]
+        if others := " and another ".join(differing(words, shlex.split(command))):
+            sys.exit(f"{folder} was run with another {others}; choose another folder with --output")
         report = folder / "report" / "report.json"
         if report.is_file():
             reports[words[-1]] = json.loads(report.read_text(encoding="utf-8"))
     return reports
+
+
+def differing(first: Sequence[str], second: Sequence[str]) -> list[str]:
+    """Return the options that the words of two command lines give different values; files may lie anywhere."""
+    ours, theirs = _values(first), _values(second)
+    files = {option for option, value in ours.items() if "/" in value}
+    return sorted(
+        option for option in {*ours, *theirs} - files - PLACES if ours.get(option, "") != theirs.get(option, "")
+    )
+
+
+def _values(words: Sequence[str]) -> dict[str, str]:
+    """Return what follows each option of a command line; a switch is its own value."""
+    following = [*words[1:], "--"]
+    return {
+        word: word if after.startswith("--") else after
+        for word, after in zip(words, following, strict=True)
+        if word.startswith("--")
+    }
 
 
 def rows_of(name: str, report: dict) -> list[list[str]]:

@@ -68,7 +68,7 @@ LINEAR_RUN = f"{TRAIN} --models nbsvm --run linear"
 BY_LINEAR = "--teacher {output}/linear/nbsvm --unlabelled {unlabelled}"
 TAUGHT = f"{TRAIN} --models nbsvm,lstm {BY_LINEAR} --run lstm"
 TAUGHT_AFTER_WORDS = f"{TRAIN} --models nbsvm,encoder --init-from {{output}}/words {BY_LINEAR} --run encoder"
-TEACHER = f"{TRAIN} --models tfidf,nbsvm,minilm --budget 55m --run minilm"
+TEACHER = f"{TRAIN} --models tfidf,nbsvm,minilm --run minilm"
 RECIPES: dict[str, Recipe] = {
     "minilm": Recipe(
         title="IMDB: MiniLM fine-tuned",

@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 
 from textapp.errors import UserError
-from textapp.memory import keep_memory
+from textapp.memory import device_is_full, keep_memory
+from textapp.run import WRITING
 
 INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
 
@@ -29,9 +30,11 @@ def in_sentences(command: Callable) -> Callable:
             errors.print(f"Error: {' '.join(str(error).split())}")
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            left = "What there is of the run is in a folder that ends in .unfinished; go on with --resume."
-            runs = command.__name__ in ("train", "pretrain")
-            errors.print(f"Interrupted. {left if runs else 'Nothing was changed.'}")
+            left = "Nothing was changed."
+            if command.__name__ in ("train", "pretrain"):
+                begun = "What there is of the run is in a folder that ends in .unfinished; go on with --resume."
+                left = begun if WRITING else "No run is left unfinished."
+            errors.print(f"Interrupted. {left}")
             raise typer.Exit(INTERRUPTED) from None
         except MemoryError:
             errors.print("Error: out of memory; use fewer texts with --limit, or fewer models with --models.")
@@ -39,6 +42,13 @@ def in_sentences(command: Callable) -> Callable:
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             errors.print(f"Error: the system says: {error.strerror or error}{where}.")
+            raise typer.Exit(1) from None
+        except Exception as error:
+            if not device_is_full(error):
+                raise
+            errors.print(
+                "Error: the device's memory is too small; take fewer or smaller models, or end what else runs there."
+            )
             raise typer.Exit(1) from None
 
     return run

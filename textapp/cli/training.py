@@ -17,7 +17,9 @@ from textapp.errors import UserError
 
 @in_sentences
 def train(
-    dataset: Annotated[str, typer.Option(help=f"One of {DATASETS}.", rich_help_panel="Data")] = "imdb",
+    dataset: Annotated[
+        str | None, typer.Option(help=f"One of {DATASETS}. (default: imdb)", rich_help_panel="Data")
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -203,7 +205,7 @@ def train(
         data=DataConfig(
             dataset=dataset,
             data=data,
-            text_column=text_column,
+            text_column=_of_data(text_column, data, unlabelled),
             label_column=label_column,
             validation=validation,
             test=test,
@@ -226,6 +228,7 @@ def train(
         quantize=quantize,
         teacher=teacher,
         unlabelled=unlabelled,
+        text_column=text_column,
         teacher_weight=teacher_weight,
         teacher_temperature=teacher_temperature,
         init_from=init_from,
@@ -333,11 +336,11 @@ def pretrain(
     resume: Resume = False,
 ) -> None:
     """Let a network learn from texts without their labels; train --init-from starts from it."""
-    columns = {"text_column": text_column, "label_column": label_column}
+    columns = {"text_column": _of_data(text_column, data, unlabelled), "label_column": label_column}
     files = {"data": data, "validation": validation, "test": test, "data_dir": data_dir}
     read = None
     if dataset is not None or data is not None or not unlabelled:
-        read = DataConfig(dataset=dataset or "imdb", seed=seed, **columns, **files)
+        read = DataConfig(dataset=dataset, seed=seed, **columns, **files)
     elif stray := [name for name, value in (files | {"label_column": label_column}).items() if value is not None]:
         flag = "--" + stray[0].replace("_", "-")
         raise UserError(f"{flag} goes with --data FILE or --dataset, which is not given")
@@ -368,3 +371,8 @@ def pretrain(
     from textapp import pretraining
 
     pretraining.pretrain(config, command=f"python -m textapp {shlex.join(sys.argv[1:])}", console=console())
+
+
+def _of_data(text_column: str | None, data: Path | None, unlabelled: object) -> str | None:
+    """Return the column of --data; beside a dataset of our own the option means that of --unlabelled alone."""
+    return None if data is None and unlabelled else text_column

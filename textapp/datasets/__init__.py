@@ -26,7 +26,7 @@ def load_dataset(config: DataConfig) -> Dataset:
     """Read, clean and split the texts that the user chose.
 
     Args:
-        config: the user's file if `config.data` is given, else the dataset of that name.
+        config: the user's file if `config.data` is given, else the dataset of the name `config.dataset`.
 
     Returns:
         The dataset: the same for the same configuration on every machine.
@@ -35,15 +35,18 @@ def load_dataset(config: DataConfig) -> Dataset:
         UserError: for everything that is wrong with the input, in one sentence.
     """
     if config.data is not None:
-        if config.data_dir is not None:
-            raise UserError(f"--data {config.data} and --data-dir {config.data_dir} exclude each other")
+        for option in ("dataset", "data_dir"):
+            if getattr(config, option) is not None:
+                flag = "--" + option.replace("_", "-")
+                raise UserError(f"--data {config.data} and {flag} {getattr(config, option)} exclude each other")
         source = user_file(config)
     else:
         for option in ("text_column", "label_column", "validation", "test", "slice_column"):
             if getattr(config, option) is not None:
                 flag = "--" + option.replace("_", "-")
                 raise UserError(f"{flag} {getattr(config, option)} goes with --data FILE, which is not given")
-        if config.dataset not in DATASETS:
-            raise UserError(f"unknown dataset {config.dataset!r}; choose from {sorted(DATASETS)}")
-        source = DATASETS[config.dataset](config)
+        name = "imdb" if config.dataset is None else config.dataset
+        if name not in DATASETS:
+            raise UserError(f"unknown dataset {name!r}; choose from {sorted(DATASETS)}")
+        source = DATASETS[name](config)
     return prepare(source, limit=config.limit, seed=config.seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from textapp.errors import UserError
+from textapp.memory import device_is_full
 from textapp.models.causal import CausalLM
 from textapp.models.classifier import Classifier
 from textapp.models.decoder import Decoder
@@ -68,4 +69,6 @@ def load(folder: str | Path) -> Classifier | Generator:
     except (UserError, MemoryError, PermissionError):
         raise
     except Exception as error:  # whatever the readers of all these formats raise at damaged content
+        if device_is_full(error):
+            raise
         raise UserError(f"{folder} is damaged: {error}") from error

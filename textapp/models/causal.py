@@ -26,7 +26,7 @@ from textapp.text.subwords import END_ID
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
 from textapp.training.layerwise import fine_tuning
-from textapp.training.precision import WIDE, building_in, choose_precision
+from textapp.training.precision import building_in, choose_precision
 from textapp.training.progress import Progress, Stopwatch
 from textapp.training.windows import Windows, pack, score_windows
 
@@ -189,12 +189,11 @@ class CausalLM(Generator):
 
     @property
     def _precision(self) -> str:
-        width = self.architecture["config"]["hidden_dim"] if hasattr(self, "architecture") else WIDE
-        return choose_precision(self.precision, width=width, compiled=COMPILE)
+        return choose_precision(self.precision, width=self.architecture["config"]["hidden_dim"], compiled=COMPILE)
 
     @property
     def computation(self) -> str:
-        """How the network is trained on this device; before it is there, how one of the usual width would be."""
+        """How the network is trained on this device."""
         return self._precision
 
     def token_log_probabilities(self, documents: Sequence[Sequence[int]]) -> np.ndarray:

@@ -22,7 +22,7 @@ from textapp.models.generator import TOKENIZER_FOLDER, Generator
 from textapp.models.keras_file import COMPILE, in_float32, load_network, quantized, save_network
 from textapp.models.sampling import Sampling
 from textapp.models.starting import check_sizes
-from textapp.text.generator_tokens import TOKENS, Tokens, check_tokens
+from textapp.text.generator_tokens import Tokens
 from textapp.text.subwords import END_ID
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
@@ -182,7 +182,7 @@ class Decoder(Generator):
         if self.init_from is None:
             return None
         check_sizes(self, Path(self.init_from))
-        return TOKENS[check_tokens(self.tokens)].load(require_file(Path(self.init_from), TOKENIZER_FOLDER))
+        return self.shared_tokens.known or self._load_tokens(require_file(Path(self.init_from), TOKENIZER_FOLDER))
 
     def _take_over(self, folder: Path) -> None:
         """Give the network that was just built the weights of a pretrained one, which knows no labels."""

@@ -75,4 +75,4 @@ class MaskedPreset:
         self.model.tokenizer.save(folder / FOLDER)
         write_json(folder / ARCHITECTURE_FILE, self.model.architecture)
         write_weights(folder, {"encoder": self.encoder.get_weights()})
-        return {}
+        return {"preset": self.model.preset}

@@ -23,7 +23,7 @@ from textapp.text.pretrained_tokens import FOLDER, PretrainedTokens, load_tokens
 from textapp.text.ragged import Ragged
 from textapp.training.budget import Budget
 from textapp.training.layerwise import fine_tuning
-from textapp.training.precision import WIDE, building_in, choose_precision
+from textapp.training.precision import building_in
 from textapp.training.progress import Progress, Stopwatch
 from textapp.training.vectors import VectorBatches
 
@@ -43,10 +43,11 @@ class MiniLM(KerasClassifier):
         preset: which encoder, see `textapp.models.presets.load_preset`; None for all-MiniLM-L6-v2.
         tune: "full" trains every weight; "lora" matrices of low rank beside the attention's queries and values
             (Hu et al. 2021), added to them in the end; "head" the last layer alone.
-        learning_rate, epochs: None for what suits `tune`.
+        learning_rate, epochs: None for what suits `tune`; with a budget no epochs stand for rounds of so many, twice
+            as many, and so on.
         layer_decay: each layer learns at this share of the rate of the layer above it (Howard and Ruder 2018).
         weight_decay: of AdamW.
-        warm_up: share of the steps, or of the budget, in which the rate rises.
+        warm_up: share of the steps, or of a budget's rounds, in which the rate rises.
         encoder_dropout: share of the numbers left out behind the embeddings and in each layer while training.
         lora_rank: of those matrices.
         accumulate: batches go through the network in so many parts, which takes less memory; a step is taken after
@@ -83,7 +84,7 @@ class MiniLM(KerasClassifier):
     def __post_init__(self):
         rate, epochs = TUNES[self.tune]
         self.learning_rate = rate if self.learning_rate is None else self.learning_rate
-        self.epochs = epochs if self.epochs is None else self.epochs
+        self.epochs = epochs if self.epochs is None and self.budget is None else self.epochs
 
     @classmethod
     def check(cls, *, preset: str | None, tune: str, init_from: Path | None = None) -> None:
@@ -138,12 +139,6 @@ class MiniLM(KerasClassifier):
     def width(self) -> int:
         return self.architecture["config"]["hidden_dim"]
 
-    @property
-    def computation(self) -> str:
-        """How the network is trained on this device; before it is there, how one of the usual width would be."""
-        width = self.width if hasattr(self, "architecture") else WIDE
-        return choose_precision(self.precision, width=width, compiled=COMPILE)
-
     def encode(self, texts: Sequence[str]) -> Ragged:
         return self.tokenizer.encode(texts)
 
@@ -169,6 +164,9 @@ class MiniLM(KerasClassifier):
         """Return the share of the rate at which a weight learns: 1 for the last layer, least for the embeddings."""
         layers = self.architecture["config"]["num_layers"]
         return self.layer_decay ** (layers + 1 - _depth(path, layers))
+
+    def _usual_epochs(self, steps: int) -> int:
+        return self.epochs or TUNES[self.tune][1]
 
     def _budget(self, steps: int) -> Budget:
         return dataclasses.replace(super()._budget(steps), warm_up=self.warm_up)

@@ -21,7 +21,7 @@ from textapp.text.tokens import Tokens
 
 FORMAT = 1  # of an entry, and of what the cleaning makes of the same settings
 SMALL = 1_000  # texts at most that are cleaned anew, which takes less than half a second
-MOST_BYTES = 4_000_000_000  # of all entries together
+MOST_BYTES = 4_000_000_000  # of all entries of a folder together
 UNFINISHED = ".part"
 SECONDS_A_DAY = 24 * 60 * 60
 
@@ -101,7 +101,7 @@ def _read_or_make(cleaning: Cleaning, texts: Sequence[str]) -> Tokens:
         tokens = Tokens.load(made)  # what is mapped stays readable under any name, and without one
         if made.parent.parent.resolve() == folder.resolve():
             _put(made, entry)
-            _remove_old(folder, keep=entry)
+            remove_old(folder, keep=entry)
     return tokens
 
 
@@ -122,20 +122,27 @@ def _put(made: Path, entry: Path) -> None:
         made.rename(entry)
 
 
-def _remove_old(folder: Path, *, keep: Path) -> None:
-    """Remove the entries that were unused longest, until all together are small enough."""
+def remove_old(folder: Path, *, keep: Path) -> None:
+    """Remove the entries, folders or files, that were unused longest, until all together are small enough."""
     entries, total = [], 0
     for path in folder.iterdir():
         with contextlib.suppress(OSError):  # another process removes, too
             used = path.stat().st_mtime
             if path.name.endswith(UNFINISHED):
                 if used < time.time() - SECONDS_A_DAY:  # of a process that was killed
-                    shutil.rmtree(path, ignore_errors=True)
+                    _remove(path)
                 continue
-            size = sum(file.stat().st_size for file in path.iterdir())
+            size = sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path]))
             total += size
             entries.append((used, size, path))
     for _, size, path in sorted(entries):
         if total > MOST_BYTES and path != keep:
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
             total -= size
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -42,9 +42,14 @@ class Encoded(NamedTuple):
 
 
 class SharedTokens:
-    """Learns tokens from training texts and keeps the last ones: the next generator of a run has the same."""
+    """Learns tokens from training texts and keeps the last ones: the next generator of a run has the same.
 
-    def __init__(self):
+    Args:
+        known: tokens to read the texts in instead of learning some, those of the decoder that a run starts from.
+    """
+
+    def __init__(self, known: Tokens | None = None):
+        self.known = known
         self._texts, self._settings, self._kept = None, None, None
 
     def __call__(
@@ -57,12 +62,13 @@ class SharedTokens:
             kind: a name in `TOKENS`.
             size: V at most; None for the kind's own.
             scrubs: whether to replace e-mail addresses, links and phone numbers first.
-            known: tokens to read the texts in instead of learning some.
+            known: tokens of this generator's own, to read the texts in.
 
         Raises:
             UserError: there is no such kind.
         """
-        settings = (check_tokens(kind), size or TOKENS[kind].SIZE, scrubs, known)
+        known = known or self.known
+        settings = (check_tokens(kind), None if known else size or TOKENS[kind].SIZE, scrubs, known)
         if self._texts is not texts or self._settings != settings:
             self.forget()
             counts = Counter(dict.fromkeys(PLACEHOLDERS, 0))

@@ -46,13 +46,14 @@ def tokenize_to_disk(cleaning: Cleaning, texts: Sequence[str], folder: Path, *, 
         OSError: the folder cannot be written.
     """
     if processes is None:
-        processes = min(_cores(), MOST_PROCESSES) if len(texts) >= SEVERAL_FROM else 1
+        processes = min(cores(), MOST_PROCESSES) if len(texts) >= SEVERAL_FROM else 1
     parts = _alone(cleaning, texts) if processes == 1 else _together(cleaning, texts, processes)
     with contextlib.closing(parts):
         write_tokens(folder, parts, sources=processes)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use; elsewhere than on Linux, how many there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from textapp.errors import UserError
+from textapp.memory import device_is_full
 from textapp.training.budget import RATES, Budget, Clock
 from textapp.training.checkpoint import Checkpoint, synchronize
 from textapp.training.progress import Progress, Stopwatch
@@ -86,8 +87,8 @@ def fit(
                     verbose=0,
                     callbacks=callbacks,
                 )
-    except Exception as error:  # each backend, and XLA, has a class of its own for it
-        if "ResourceExhausted" not in type(error).__name__ and "RESOURCE_EXHAUSTED" not in str(error):
+    except Exception as error:
+        if not device_is_full(error):
             raise
         raise UserError(
             "the device's memory is too small for a training step; use --accumulate 4 with minilm or causal-lm, "
