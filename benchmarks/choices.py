@@ -33,6 +33,7 @@ COMMON = {
     "embeddings from the words' company": {"corpus_embeddings": 0.1},
     "no label smoothing": {"label_smoothing": 0.0},
     "label smoothing 0.2": {"label_smoothing": 0.2},
+    "trained in bfloat16": {"precision": "bfloat16"},
 }
 TRIED: dict[str, tuple[type[Tried], dict[str, dict]]] = {
     "lstm": (TriedLSTM, {**COMMON, "forward only": {"bidirectional": False}}),
