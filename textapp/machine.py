@@ -12,6 +12,7 @@ from pathlib import Path
 
 import keras
 
+from textapp.memory import give_memory_back
 from textapp.text.tokenizing import cores
 
 PACKAGES = ("tensorflow", "keras", "keras-hub", "jax", "scikit-learn", "nltk", "numpy")
@@ -78,6 +79,7 @@ def peak_memory_bytes() -> int:
 
 
 def forget_peak_memory() -> None:
-    """Let the peak begin anew, where the system can (Linux)."""
+    """Let the peak begin anew, where the system can (Linux), without what was freed before."""
+    give_memory_back()
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # see proc(5)

@@ -39,6 +39,7 @@ from textapp.measuring import (
     scrubbed,
     slices,
 )
+from textapp.memory import give_memory_back
 from textapp.models.folder import write_json
 from textapp.more_seeds import train_more_seeds
 from textapp.other_runs import members_of_other_runs
@@ -187,6 +188,7 @@ def _export(models: Sequence[Trained], dataset: Dataset, progress: Progress) -> 
         A sentence for every SavedModel that was refused; the run goes on without it.
     """
     progress.start("exporting SavedModels")
+    give_memory_back()  # the processes that export and check take some of their own
     exported = [trained for trained in models if trained.model.exports]
     for trained in exported:  # what an interrupted export left
         for left in (trained.folder / SAVED_MODEL, *trained.folder.glob(".*.unfinished")):

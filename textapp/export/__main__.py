@@ -17,6 +17,7 @@ def main(arguments: list[str]) -> int:
     from textapp.errors import UserError
     from textapp.export.onnx import export_onnx
     from textapp.export.saved_model import export
+    from textapp.memory import give_memory_back
 
     write = {"savedmodel": export, "onnx": export_onnx}[arguments[0]]
     paths = [Path(argument) for argument in arguments[1:]]
@@ -26,6 +27,7 @@ def main(arguments: list[str]) -> int:
             write(folder, target)
         except UserError as error:
             failures.append(str(error))
+        give_memory_back()  # the next model is as large
     print("; ".join(failures), file=sys.stderr)
     return 1 if failures else 0
 
