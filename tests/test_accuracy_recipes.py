@@ -7,7 +7,7 @@ import re
 import pytest
 import report_example
 
-from benchmarks.accuracy.__main__ import FILES, HEADER, differing, rows_of, run
+from benchmarks.accuracy.__main__ import FILES, HEADER, differing, rows_of, run, students_of
 from benchmarks.accuracy.recipes import RECIPES, accuracy
 from benchmarks.results_file import RESULTS, command_line
 from textapp import cli
@@ -62,3 +62,13 @@ def test_the_command_above_a_table_names_no_folder_of_a_machine(monkeypatch):
     for path in tables:
         told = path.read_text(encoding="utf-8").split("\n|")[0]
         assert not re.search(r"(?<![\w.])/\w", told), path
+
+
+def test_what_a_student_is_worth_is_said():
+    students = [{"name": "encoder-distilled", "speed_ratio": 48.7, "gap_closed": 0.504}]
+    students.append({"name": "lstm-distilled", "speed_ratio": 20, "gap_closed": None})
+    reports = {"linear": {}, "distilled": {"distillation": {"teacher": "minilm/minilm", "students": students}}}
+    assert students_of(reports) == [
+        "encoder-distilled answers 49 times as many texts a second as minilm/minilm and closes 50% of the gap to it.",
+        "lstm-distilled answers 20 times as many texts a second as minilm/minilm.",
+    ]

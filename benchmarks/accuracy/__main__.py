@@ -51,7 +51,12 @@ def main() -> int:
         command_line("benchmarks.accuracy"),
         HEADER,
         [cells for name, report in reports.items() for cells in rows_of(name, report)],
-        notes=[f"{verdict[0].upper()}{verdict[1:]}.", "Commands:", *(f"`python {step}`" for step in steps)],
+        notes=[
+            f"{verdict[0].upper()}{verdict[1:]}.",
+            *students_of(reports),
+            "Commands:",
+            *(f"`python {step}`" for step in steps),
+        ],
     )
     return 0 if reached >= recipe.least else 1
 
@@ -96,6 +101,17 @@ def _values(words: Sequence[str]) -> dict[str, str]:
         for word, after in zip(words, following, strict=True)
         if word.startswith("--")
     }
+
+
+def students_of(reports: dict[str, dict]) -> list[str]:
+    """Return a sentence for each student of a teacher: how fast it is, and how near."""
+    return [
+        f"{student['name']} answers {student['speed_ratio']:.0f} times as many texts a second as {found['teacher']}"
+        + ("." if student["gap_closed"] is None else f" and closes {student['gap_closed']:.0%} of the gap to it.")
+        for report in reports.values()
+        if (found := report.get("distillation"))
+        for student in found["students"]
+    ]
 
 
 def rows_of(name: str, report: dict) -> list[list[str]]:
