@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 
 import keras
-import numpy as np
-import scipy.sparse
 from keras import ops
-from sklearn.utils.extmath import randomized_svd
 
 from textapp.models.encoder import Encoder
 from textapp.models.layers import MaskedPooling
 from textapp.models.lstm import LSTM
 from textapp.models.network import NetworkClassifier
-from textapp.text.ragged import Ragged
 from textapp.text.vocabulary import UNKNOWN_ID
-
-NEIGHBOURS = 5  # tokens that count as a word's company, on each side
 
 
 class WordDropout(keras.layers.Layer):
@@ -63,13 +56,10 @@ class Tried(NetworkClassifier):
     Attributes:
         word_dropout: share of the tokens that are unknown words while training.
         averaging: momentum of the moving average of the weights that validation and answers take (Polyak).
-        corpus_embeddings: the embedding's first standard deviation, where it starts from the words' company (truncated
-            singular values of positive pointwise mutual information, Levy and Goldberg 2014) instead of at random.
     """
 
     word_dropout: float = 0.0
     averaging: float = 0.0
-    corpus_embeddings: float = 0.0
 
     def build(self) -> keras.Model:
         network = super().build()
@@ -82,19 +72,11 @@ class Tried(NetworkClassifier):
         return keras.Model(inputs, network(inputs | {"token_ids": read}), name=self.name)
 
     def _train(self, network, batches, *others, **options):
-        if self.corpus_embeddings:
-            embedded = company(self.vocabulary.encode(self._tokens), len(self.vocabulary), self.embedding_dim)
-            embeddings = next(weight for weight in network.weights if weight.shape == embedded.shape)
-            embeddings.assign(embedded / embedded.std() * self.corpus_embeddings)
         if self.averaging:
             swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
             fit = network.fit
             network.fit = lambda *given, callbacks, **more: fit(*given, callbacks=[swap, *callbacks], **more)
         return super()._train(network, batches, *others, **options)
-
-    def _make_vocabulary(self, tokens):
-        self._tokens = tokens
-        return super()._make_vocabulary(tokens)
 
     def _optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         optimizer = super()._optimizer(steps)
@@ -121,30 +103,3 @@ class TriedEncoder(Tried, Encoder):
     def features(self, token_ids, padding_mask):
         hidden = self.hidden(self.embedding(len(self.vocabulary))(token_ids), padding_mask)
         return (AttentionPooling if self.attention_pooling else MaskedPooling)()(hidden, padding_mask)
-
-
-def company(rows: Ragged, size: int, width: int) -> np.ndarray:
-    """Return a vector a token, float32 (V, D), near for tokens that stand in the same company.
-
-    Args:
-        rows: the token ids of all texts.
-        size: V.
-        width: D.
-    """
-    ids = np.concatenate([rows[index] for index in range(len(rows))])
-    text = np.repeat(np.arange(len(rows)), rows.lengths)
-
-    def at(distance: int) -> scipy.sparse.csr_matrix:
-        left, right = ids[:-distance], ids[distance:]
-        inside = (text[:-distance] == text[distance:]) & (left > UNKNOWN_ID) & (right > UNKNOWN_ID)
-        near = np.full(inside.sum(), 1 / distance, np.float32)
-        return scipy.sparse.csr_matrix((near, (left[inside], right[inside])), shape=(size, size))
-
-    counts = functools.reduce(lambda a, b: a + b, map(at, range(1, NEIGHBOURS + 1)))
-    counts = (counts + counts.T).tocoo()
-    totals = np.asarray(counts.sum(axis=1)).ravel()
-    shares = totals**0.75 / (totals**0.75).sum()  # smoothed, so that rare company does not count too much
-    information = np.log(counts.data / (totals[counts.row] * shares[counts.col]))
-    positive = scipy.sparse.csr_matrix((np.maximum(information, 0), (counts.row, counts.col)), shape=counts.shape)
-    left, values, _ = randomized_svd(positive, width, random_state=0)
-    return (left * np.sqrt(values)).astype(np.float32)

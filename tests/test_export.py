@@ -203,7 +203,9 @@ def test_parity_finds_another_probability(trained, answered, tmp_path):
 
 
 def test_parity_of_a_generator_that_is_checked_on_empty_texts(answered, tmp_path):
-    model = types.SimpleNamespace(context=99, generate=lambda prompts, **_: prompts, bits_per_byte=lambda _: 0.0)
+    model = types.SimpleNamespace(
+        most_new_tokens=98, generate=lambda prompts, **_: prompts, bits_per_byte=lambda _: 0.0
+    )
     texts = [text.decode("utf-8", errors="replace") for text in (b"", b"", *parity.UNUSUAL_TEXTS.values())]
     scores = {"bits_per_byte": [0.0] * len(texts), "bytes": [0] * len(texts)}
     answered["outputs"] = [{"text": texts}, {"text": texts}, scores]

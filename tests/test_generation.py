@@ -73,7 +73,7 @@ def test_nothing_writes():
 
 
 class Parrot:
-    context = 100
+    most_new_tokens = 99
     label_names = ("bad", "good")
 
     def __init__(self, tokens=()):

@@ -383,7 +383,7 @@ def test_what_it_was_trained_in_stands_in_the_report(textapp, tiny_models, csv_f
     options = ["--models", "minilm", "--epochs", 1, "--output", tmp_path, "--run", "x"]
     result = textapp("train", "--data", csv_file, *options)
     assert result.exit_code == 0, result.output
-    assert "trained in float32" in result.stdout
+    assert "trains in float32" in result.stdout
     assert "bfloat16" not in result.stdout
     (row,) = json.loads((tmp_path / "x" / "report" / "report.json").read_text())["classifiers"]
     assert row["cost"]["computation"] == "float32"

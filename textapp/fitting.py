@@ -153,8 +153,6 @@ def train_model(
     history = model.fit(dataset.train, dataset.validation, progress=progress)
     seconds = stopwatch.seconds + progress.earlier
     computation = getattr(model, "computation", None)  # hangs on the width of a preset, which training reads
-    if computation is not None:
-        progress.line(f"trained in {computation}")
     trained = keep(model, name, seconds, dataset, run)
     trained.cost |= {"budget_seconds": config.budget, "computation": computation}
     if start := start_of(name, config):

@@ -57,7 +57,7 @@ def measure_generation(models: Sequence[Trained], dataset: Dataset, *, seed: int
         for sampler, settings in SAMPLERS.items():
             if sampler not in BASELINES and not generator.reader().has_hidden:
                 continue
-            limit = min(MAX_NEW_TOKENS, generator.context - 1)
+            limit = min(MAX_NEW_TOKENS, generator.most_new_tokens)
             texts = generator.generate(prompts, max_new_tokens=limit, seed=seed, **settings)
             added = [text.removeprefix(prompt) for text, prompt in zip(texts, prompts, strict=True)]
             written[name, sampler] = added
@@ -152,7 +152,7 @@ def controlled(
         seed: of what is drawn.
         prompts: fixed, so that nobody picks them.
     """
-    limit = min(MAX_NEW_TOKENS, generator.context - 1)
+    limit = min(MAX_NEW_TOKENS, generator.most_new_tokens)
     settings = {"samples": samples, "seed": seed, "max_new_tokens": limit, **SAMPLERS[USUAL]}
     given = [prompt for prompt in prompts for _ in range(samples)]
 
@@ -186,7 +186,7 @@ def _speed(generator: Generator) -> dict[str, float]:
         for _ in range(SPEED_ROWS):
             reader.start(row, 1)
         found["prefill_tokens_per_second"] = SPEED_ROWS * len(row) / stopwatch.seconds
-    tokens = min(SPEED_TOKENS, generator.context - 1)
+    tokens = min(SPEED_TOKENS, generator.most_new_tokens)
     for rows in (1, SPEED_ROWS):
         settings = {"max_new_tokens": tokens, "min_new_tokens": tokens, "seed": 1}
         generator.generate([""], samples=rows, **settings)

@@ -91,7 +91,7 @@ def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[st
 def generator_row(trained: Trained, dataset: Dataset) -> dict:
     """Return what a generator needs for the test texts, and texts nobody picked."""
     model, scored = trained.model, bits_per_byte(trained.nats, scored_bytes(dataset))
-    limit = min(SAMPLE_SETTINGS["max_new_tokens"], model.context - 1)
+    limit = min(SAMPLE_SETTINGS["max_new_tokens"], model.most_new_tokens)
     settings = SAMPLE_SETTINGS | {"max_new_tokens": limit}
     samples = model.generate(SAMPLE_PROMPTS, **settings)
     return {

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.accuracy.recipes import RECIPES, Recipe
 from benchmarks.results_file import command_line, write_table
+from textapp.config import PLACES
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -21,7 +22,6 @@ FILES = {
     "test": "a labelled file to test on",
     "unlabelled": "a file of texts without labels, such as the 50,000 unlabelled reviews",
 }
-PLACES = {"--output", "--resume", "--overwrite"}  # options that say where a run goes, not what it is
 HEADER = ["run: model", "accuracy, 95 % interval", "macro F1", "over its seeds", "training seconds", "against nbsvm"]
 
 
@@ -88,8 +88,9 @@ def differing(first: Sequence[str], second: Sequence[str]) -> list[str]:
     """Return the options that the words of two command lines give different values; files may lie anywhere."""
     ours, theirs = _values(first), _values(second)
     files = {option for option, value in ours.items() if "/" in value}
+    places = {f"--{name}" for name in PLACES}
     return sorted(
-        option for option in {*ours, *theirs} - files - PLACES if ours.get(option, "") != theirs.get(option, "")
+        option for option in {*ours, *theirs} - files - places if ours.get(option, "") != theirs.get(option, "")
     )
 
 

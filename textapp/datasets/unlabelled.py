@@ -6,7 +6,7 @@ import collections
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from textapp.datasets.cleaning import mend, text_hash
+from textapp.datasets.cleaning import text_hash
 from textapp.datasets.texts import Texts, TextsWriter
 from textapp.datasets.user_file import read_texts
 from textapp.errors import UserError
@@ -32,9 +32,8 @@ def read_unlabelled(
     kept_out = {text_hash(text) for texts in held_out for text in texts}
     counts = collections.Counter(dict.fromkeys(("rows_read", "empty_text", "duplicates", "held_out", "texts"), 0))
     seen, writer = set(), TextsWriter()
-    for raw_text in read_texts(path, text_column=text_column):
+    for text in read_texts(path, text_column=text_column):
         counts["rows_read"] += 1
-        text = mend(raw_text)
         digest = text_hash(text)
         if not text.strip():
             counts["empty_text"] += 1

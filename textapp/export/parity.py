@@ -112,7 +112,7 @@ def check_generator(model: Generator, saved_model: Path, texts: Sequence[str]) -
         UserError: a text differs, bits per byte by more than 0.1 %, or there is an op that is not on the list.
     """
     prompts = [text[:PROMPT_CHARACTERS].encode() for text in texts] + list(UNUSUAL_TEXTS.values())
-    limit = min(GENERATED_TOKENS, model.context - 1)
+    limit = min(GENERATED_TOKENS, model.most_new_tokens)
     settings = [
         {"max_new_tokens": limit, "top_k": 0, "top_p": 0.95, "seed": 7, "temperature": temperature}
         for temperature in (0.0, 0.8)

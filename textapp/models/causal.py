@@ -136,6 +136,7 @@ class CausalLM(Generator):
             epochs=self.epochs,
             patience=2,
             progress=progress,
+            computation=self.computation,
             budget=None
             if self.budget is None
             else Budget(seconds=self.budget, learning_rate=self.learning_rate, warm_up=self.warm_up),

@@ -21,9 +21,11 @@ from textapp.models.folder import require_file
 from textapp.models.generator import TOKENIZER_FOLDER, Generator
 from textapp.models.keras_file import COMPILE, in_float32, load_network, quantized, save_network
 from textapp.models.sampling import Sampling
-from textapp.models.starting import check_sizes
+from textapp.models.starting import check_sizes, start_embedding
 from textapp.text.generator_tokens import Tokens
+from textapp.text.ragged import Ragged
 from textapp.text.subwords import END_ID
+from textapp.text.word_vectors import word_vectors
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
 from textapp.training.precision import building_in, choose_precision
@@ -59,6 +61,8 @@ class Decoder(Generator):
         seed: for everything that is random while training.
         context: the most tokens it looks back on, T.
         layers, heads, hidden_dim: of GPT-2.
+        corpus_embeddings: standard deviation of the embedding before training, made by `word_vectors` of the training
+            texts; 0 for a random one.
         batch_size, learning_rate: of the training; Muon, warmed up and then brought to zero as a cosine.
         training_tokens: how many tokens to train on, over as many passes as that takes.
         epochs: the most passes over the training texts.
@@ -85,9 +89,10 @@ class Decoder(Generator):
     layers: int = 2
     heads: int = 2
     hidden_dim: int = 128
+    corpus_embeddings: float = 0.1
     batch_size: int = 8
     learning_rate: float = 5e-3
-    training_tokens: int = 4_000_000
+    training_tokens: int = 2_600_000
     epochs: int | None = 10
     checks: int = 5
     budget: float | None = None
@@ -145,6 +150,11 @@ class Decoder(Generator):
             self.network = self.build()
         if self.init_from is not None:
             self._take_over(Path(self.init_from))
+        elif self.corpus_embeddings:
+            rows, size = Ragged.of(documents, empty=END_ID), len(self.subwords)
+            vectors = word_vectors(rows, size=size, width=self.hidden_dim, first=END_ID + 1)
+            embeddings = self.network.get_layer("token_embedding").weights[0]
+            start_embedding(embeddings, vectors, scale=self.corpus_embeddings)
         trained = self._plain_network()
         rate = self.learning_rate
         if not timed:
@@ -172,6 +182,7 @@ class Decoder(Generator):
             epochs=self.epochs if timed else checks,
             patience=self.checks,
             progress=progress,
+            computation=self.computation,
             budget=Budget(seconds=self.budget, learning_rate=rate, warm_up=WARM_UP) if timed else None,
             stopwatch=stopwatch,
         )

@@ -14,6 +14,7 @@ from textapp.models.folder import require_file
 from textapp.models.layers import EncoderBlock, MaskedPooling
 from textapp.models.network import VOCABULARY_FILE, NetworkClassifier
 from textapp.models.starting import check_sizes, take_weights
+from textapp.text.ragged import Ragged
 from textapp.text.vocabulary import Vocabulary
 
 
@@ -50,8 +51,10 @@ class Encoder(NetworkClassifier):
         check_sizes(self, folder)
         return Vocabulary.load(require_file(folder, VOCABULARY_FILE))
 
-    def _start(self) -> None:
-        if self.init_from is not None:
+    def _start(self, rows: Ragged) -> None:
+        if self.init_from is None:
+            super()._start(rows)
+        else:
             take_weights(self.network, Path(self.init_from))
 
     def features(self, token_ids: keras.KerasTensor, padding_mask: keras.KerasTensor) -> keras.KerasTensor:

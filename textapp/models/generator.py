@@ -72,6 +72,11 @@ class Generator(abc.ABC):
     def __post_init__(self) -> None:
         self.label_names = tuple(self.label_names)  # JSON has lists
 
+    @property
+    def most_new_tokens(self) -> int:
+        """How many tokens it can write: one at least stands before them."""
+        return self.context - 1
+
     @abc.abstractmethod
     def fit(self, train: Split, validation: Split, *, progress: Progress | None = None) -> list[dict[str, float]]:
         """Train on one split, choose on the other.
@@ -228,8 +233,9 @@ class Generator(abc.ABC):
 
     def _prompt_ids(self, prompts: Sequence[str], sampling: Sampling, label: str | None) -> list[list[int]]:
         """Return the ids of each prompt, as many of the last ones as there is room for."""
-        if sampling.max_new_tokens >= self.context:
-            raise UserError(f"max-new-tokens is {sampling.max_new_tokens}; this model takes 1 to {self.context - 1}")
+        if sampling.max_new_tokens > self.most_new_tokens:
+            wrong = f"max-new-tokens is {sampling.max_new_tokens}"
+            raise UserError(f"{wrong}; this model takes 1 to {self.most_new_tokens}")
         start, room = self.start_ids(label), self.context - sampling.max_new_tokens
         rows = []
         for ids in self.encode(prompts):

@@ -9,14 +9,13 @@ from pathlib import Path
 import keras
 
 from textapp.models.folder import write_json
-from textapp.models.keras_file import COMPILE
 from textapp.models.masked_words import Learned, fit_masked, masked_network
 from textapp.models.presets import ARCHITECTURE_FILE, load_preset, make_encoder
 from textapp.models.pretrained import MiniLM
 from textapp.models.starting import write_weights
 from textapp.text.pretrained_tokens import FOLDER
 from textapp.training.masking import Masking
-from textapp.training.precision import building_in, choose_precision
+from textapp.training.precision import building_in
 from textapp.training.progress import Progress, Stopwatch
 
 
@@ -41,9 +40,7 @@ class MaskedPreset:
         preset = load_preset(model.preset)
         model.tokenizer, model.architecture = preset.tokenizer, preset.architecture
         model.sequence_length = min(model.sequence_length, model.architecture["config"]["max_sequence_length"])
-        precision = choose_precision(model.precision, width=model.width, compiled=COMPILE)
-        progress.line(f"trains in {precision}")
-        with building_in(precision):
+        with building_in(model.computation):
             network = self._build()
         self.encoder.set_weights(preset.weights)
         tokens = model.tokenizer

@@ -23,7 +23,7 @@ from textapp.training.batches import Batches
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
 from textapp.training.masking import NEXT, WORDS, MaskedBatches, Masking
-from textapp.training.precision import building_in, choose_precision
+from textapp.training.precision import building_in
 from textapp.training.progress import Progress, Stopwatch
 from textapp.training.schedule import warmed_up
 
@@ -115,6 +115,7 @@ def fit_masked(
         epochs=options.epochs,
         patience=sys.maxsize,  # the loss on other texts falls to the end of so few passes
         progress=progress,
+        computation=options.computation,
         budget=None if budget is None else Budget(seconds=budget, learning_rate=rate, warm_up=WARM_UP),
         stopwatch=stopwatch,
     )
@@ -184,11 +185,10 @@ class MaskedEncoder:
         tokens, other_tokens = encoder.cleaning(texts), encoder.cleaning(held_out)
         stopwatch = Stopwatch()
         encoder.vocabulary = Vocabulary.build(tokens, size=encoder.vocabulary_size)
-        precision = choose_precision(encoder.precision, width=encoder.width, compiled=COMPILE)
-        progress.line(f"trains in {precision}")
-        with building_in(precision):
+        with building_in(encoder.computation):
             self.network = self.build()
         rows, others = (encoder.vocabulary.encode(found) for found in (tokens, other_tokens))
+        encoder.start_embedding(self.network, rows)
         return fit_masked(
             self.network, rows, others, self.masking, options=encoder, progress=progress, stopwatch=stopwatch
         )

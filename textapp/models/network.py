@@ -19,8 +19,10 @@ from textapp.models.classifier import Classifier, softmax
 from textapp.models.folder import require_file
 from textapp.models.keras_file import COMPILE, in_float32, load_network, quantized, save_network
 from textapp.models.layers import BigramBag
+from textapp.models.starting import start_embedding
 from textapp.text.ragged import Ragged
 from textapp.text.vocabulary import Vocabulary
+from textapp.text.word_vectors import word_vectors
 from textapp.training.batches import Batches
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
@@ -97,6 +99,7 @@ class KerasClassifier(Classifier):
             epochs=self.epochs if self.budget is not None else self._usual_epochs(len(batches)),
             patience=self.patience,
             progress=progress or Progress(),
+            computation=self.computation,
             budget=None if self.budget is None else self._budget(len(batches)),
             stopwatch=stopwatch,
         )
@@ -227,6 +230,8 @@ class NetworkClassifier(KerasClassifier):
     Attributes:
         vocabulary_size: the most ids, V.
         embedding_dim: numbers per token, D.
+        corpus_embeddings: standard deviation of the embedding before training, made by `word_vectors` of the texts to
+            learn from; 0 for a random one.
         token_dropout: share of the embedding's channels left out while training.
         bigrams: how many hashes of pairs of tokens have a vector, summed up beside the features; 0 for none.
         bigram_width: of each.
@@ -236,6 +241,7 @@ class NetworkClassifier(KerasClassifier):
 
     vocabulary_size: int = 20_000
     embedding_dim: int = 64
+    corpus_embeddings: float = 0.05
     token_dropout: float = 0.5
     bigrams: int = 262_144
     bigram_width: int = 4
@@ -265,9 +271,10 @@ class NetworkClassifier(KerasClassifier):
         self.vocabulary = self._make_vocabulary(tokens)
         with building_in(self._precision):
             self.network = self.build()
-        self._start()
+        rows = self.vocabulary.encode(tokens)
+        self._start(rows)
         weights = self.class_weights(train.labels)
-        batches = self._batches(self.vocabulary.encode(tokens), train.labels, weights, seed=self.seed)
+        batches = self._batches(rows, train.labels, weights, seed=self.seed)
         validation_rows = self.vocabulary.encode(validation_tokens)
         validation_batches = self._batches(validation_rows, validation.labels, weights)
         return self._train(self.network, batches, validation_batches, progress=progress, stopwatch=stopwatch)
@@ -276,8 +283,15 @@ class NetworkClassifier(KerasClassifier):
         """Return the vocabulary for the training texts' tokens."""
         return Vocabulary.build(tokens, size=self.vocabulary_size)
 
-    def _start(self) -> None:
-        """Give the network that was just built other weights than random ones, where there are any."""
+    def _start(self, rows: Ragged) -> None:
+        """Give the network that was just built, for texts with these ids, other weights than random ones."""
+        self.start_embedding(self.network, rows)
+
+    def start_embedding(self, network: keras.Model, rows: Ragged) -> None:
+        """Give a network's embedding, whose first V ids are the vocabulary's, the vectors that texts' words have."""
+        if self.corpus_embeddings:
+            vectors = word_vectors(rows, size=len(self.vocabulary), width=self.embedding_dim)
+            start_embedding(network.get_layer("embedding").weights[0], vectors, scale=self.corpus_embeddings)
 
     @property
     def width(self) -> int:

@@ -1,4 +1,4 @@
-"""What pretraining leaves in a model's folder, and networks that start from it."""
+"""What networks start from: vectors of their words, or what pretraining left in a model's folder."""
 
 from __future__ import annotations
 
@@ -86,6 +86,21 @@ def read_weights(folder: Path) -> dict[str, list[np.ndarray]]:
     except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is damaged: {error}") from error
     return weights
+
+
+def start_embedding(embeddings: keras.Variable, vectors: np.ndarray, *, scale: float) -> None:
+    """Give words other values in an embedding than random ones.
+
+    Args:
+        embeddings: (V or more, D).
+        vectors: of `textapp.text.word_vectors`, (V, D). Words whose vector is zero keep what they have: were they all
+            the same, rounding would decide between them where a text is written.
+        scale: what the vectors are multiplied with, so their standard deviation.
+    """
+    values = keras.ops.convert_to_numpy(embeddings).copy()
+    known = np.flatnonzero(vectors.any(axis=1))
+    values[known] = scale * vectors[known]
+    embeddings.assign(values)
 
 
 def take_weights(network: keras.Model, folder: Path) -> None:

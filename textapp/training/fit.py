@@ -24,6 +24,7 @@ def fit(
     epochs: int | None,
     patience: int,
     progress: Progress,
+    computation: str | None = None,
     budget: Budget | None = None,
     stopwatch: Stopwatch | None = None,
 ) -> list[dict[str, float]]:
@@ -39,6 +40,7 @@ def fit(
         progress: where to show the bar and a line a check, and where TensorBoard's logs and the checkpoint go. Where
             that is there already, the training goes on from it as if it had not been broken off; the network and
             the batches must be what they were.
+        computation: what the network is trained in, and by which path, for the user to read; None to say nothing.
         budget: how long to train; None for no limit.
         stopwatch: began with the fit of the model, whose time is counted from there; None to count from here.
 
@@ -52,6 +54,8 @@ def fit(
     """
     if epochs is None and budget is None:
         raise ValueError("epochs is None, which takes a budget; choose one of them")
+    if computation is not None:
+        progress.line(f"trains in {computation}")
     checks = _Checks(
         progress,
         stopwatch or Stopwatch(),
