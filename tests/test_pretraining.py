@@ -44,7 +44,7 @@ def encoder(**options):
 def pretrained(request, tmp_path_factory):
     """A pretrained encoder and its folder."""
     folder = tmp_path_factory.mktemp("pretrained") / "encoder"
-    rate = 2e-3 if request.param else 1e-2  # with both to tell, a higher one goes nowhere
+    rate = 4e-3 if request.param else 1e-2  # with both to tell, a higher one goes nowhere
     masked = MaskedEncoder(encoder=encoder(epochs=60, learning_rate=rate), pairs=request.param)
     masked.learned = masked.fit(CORPUS, CORPUS[:6], progress=Progress())
     write_options(folder_of(masked, folder), "encoder", "mlm", masked.options)

@@ -116,7 +116,7 @@ class CausalLM(Generator):
         self.architecture, self.subwords = preset.architecture, preset.tokens
         self.context = min(self.context, preset.context or self.context)
         windows = self._windows(self.learn_tokens(train))
-        with building_in(self._precision):
+        with building_in(self.chosen_precision):
             self.network = self.build()
         self.network.get_layer("backbone").set_weights(preset.weights)
         del preset
@@ -189,13 +189,14 @@ class CausalLM(Generator):
         )
 
     @property
-    def _precision(self) -> str:
+    def chosen_precision(self) -> str:
+        """What `precision` comes to on this device: "float32" or "bfloat16"."""
         return choose_precision(self.precision, width=self.architecture["config"]["hidden_dim"], compiled=COMPILE)
 
     @property
     def computation(self) -> str:
         """How the network is trained on this device."""
-        return self._precision
+        return self.chosen_precision
 
     def token_log_probabilities(self, documents: Sequence[Sequence[int]]) -> np.ndarray:
         """Return the logarithm of the probability of every token, float64 (tokens,), one text after the other.

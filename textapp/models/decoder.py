@@ -146,15 +146,9 @@ class Decoder(Generator):
             seed=self.seed,
             vocabulary_size=len(self.subwords),
         )
-        with building_in(self._precision):
+        with building_in(self.chosen_precision):
             self.network = self.build()
-        if self.init_from is not None:
-            self._take_over(Path(self.init_from))
-        elif self.corpus_embeddings:
-            rows, size = Ragged.of(documents, empty=END_ID), len(self.subwords)
-            vectors = word_vectors(rows, size=size, width=self.hidden_dim, first=END_ID + 1)
-            embeddings = self.network.get_layer("token_embedding").weights[0]
-            start_embedding(embeddings, vectors, scale=self.corpus_embeddings)
+        self._start(documents)
         trained = self._plain_network()
         rate = self.learning_rate
         if not timed:
@@ -195,6 +189,16 @@ class Decoder(Generator):
         check_sizes(self, Path(self.init_from))
         return self.shared_tokens.known or self._load_tokens(require_file(Path(self.init_from), TOKENIZER_FOLDER))
 
+    def _start(self, documents: Sequence[np.ndarray]) -> None:
+        """Give the network that was just built a better start: pretrained weights, or the embedding of its texts."""
+        if self.init_from is not None:
+            self._take_over(Path(self.init_from))
+        elif self.corpus_embeddings:
+            rows, size = Ragged.of(documents, empty=END_ID), len(self.subwords)
+            vectors = word_vectors(rows, size=size, width=self.hidden_dim, first=END_ID + 1)
+            embeddings = self.network.get_layer("token_embedding").weights[0]
+            start_embedding(embeddings, vectors, scale=self.corpus_embeddings)
+
     def _take_over(self, folder: Path) -> None:
         """Give the network that was just built the weights of a pretrained one, which knows no labels."""
         pretrained = load_network(self, folder).get_weights()
@@ -216,13 +220,14 @@ class Decoder(Generator):
         ]
 
     @property
-    def _precision(self) -> str:
+    def chosen_precision(self) -> str:
+        """What `precision` comes to on this device: "float32" or "bfloat16"."""
         return choose_precision(self.precision, width=self.hidden_dim, compiled=self._compiled)
 
     @property
     def computation(self) -> str:
         """How the network is trained on this device."""
-        return f"{self._precision}, XLA" if self._compiled else self._precision
+        return f"{self.chosen_precision}, XLA" if self._compiled else self.chosen_precision
 
     @property
     def _compiled(self) -> bool:

@@ -55,7 +55,7 @@ class LSTMLanguage(Decoder):
 
     @property
     def computation(self) -> str:
-        return f"{self._precision}, {lstm_path()}"
+        return f"{self.chosen_precision}, {lstm_path()}"
 
     def next_logits(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
         """Return the logits of the token after each of B rows, float32 of shape (B, V); of a long one its end is read.

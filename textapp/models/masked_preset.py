@@ -40,7 +40,7 @@ class MaskedPreset:
         preset = load_preset(model.preset)
         model.tokenizer, model.architecture = preset.tokenizer, preset.architecture
         model.sequence_length = min(model.sequence_length, model.architecture["config"]["max_sequence_length"])
-        with building_in(model.computation):
+        with building_in(model.chosen_precision):
             network = self._build()
         self.encoder.set_weights(preset.weights)
         tokens = model.tokenizer

@@ -185,7 +185,7 @@ class MaskedEncoder:
         tokens, other_tokens = encoder.cleaning(texts), encoder.cleaning(held_out)
         stopwatch = Stopwatch()
         encoder.vocabulary = Vocabulary.build(tokens, size=encoder.vocabulary_size)
-        with building_in(encoder.computation):
+        with building_in(encoder.chosen_precision):
             self.network = self.build()
         rows, others = (encoder.vocabulary.encode(found) for found in (tokens, other_tokens))
         encoder.start_embedding(self.network, rows)

@@ -123,13 +123,14 @@ class KerasClassifier(Classifier):
         """The width of the hidden layers, D."""
 
     @property
-    def _precision(self) -> str:
+    def chosen_precision(self) -> str:
+        """What `precision` comes to on this device: "float32" or "bfloat16"."""
         return choose_precision(self.precision, width=self.width, compiled=COMPILE)
 
     @property
     def computation(self) -> str:
         """How the network is trained on this device."""
-        return self._precision
+        return self.chosen_precision
 
     def _budget(self, steps: int) -> Budget:
         """Return the budget where an epoch has so many steps."""
@@ -204,10 +205,10 @@ class KerasClassifier(Classifier):
         return softmax(self.predict_logits(texts), self.temperature)
 
     def quick(self) -> Self:
-        if self._precision == "float32" or self.quantization is not None:
+        if self.chosen_precision == "float32" or self.quantization is not None:
             return self
         model = copy.copy(self)
-        with building_in(self._precision):
+        with building_in(self.chosen_precision):
             model.network = self.build()
         model.network.set_weights(self.network.get_weights())
         model.network.compile(jit_compile=COMPILE)
@@ -269,7 +270,7 @@ class NetworkClassifier(KerasClassifier):
         tokens, validation_tokens = self.cleaning(train.texts), self.cleaning(validation.texts)
         stopwatch = Stopwatch()  # a budget begins here
         self.vocabulary = self._make_vocabulary(tokens)
-        with building_in(self._precision):
+        with building_in(self.chosen_precision):
             self.network = self.build()
         rows = self.vocabulary.encode(tokens)
         self._start(rows)

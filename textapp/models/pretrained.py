@@ -115,7 +115,7 @@ class MiniLM(KerasClassifier):
         preset = self._preset()
         self.tokenizer, self.architecture = preset.tokenizer, preset.architecture
         self.sequence_length = min(self.sequence_length, self.architecture["config"]["max_sequence_length"])
-        with building_in(self._precision):
+        with building_in(self.chosen_precision):
             self.network = self.build()
         self.network.get_layer("encoder").set_weights(preset.weights)
         del preset
