@@ -44,8 +44,7 @@ def encoder(**options):
 def pretrained(request, tmp_path_factory):
     """A pretrained encoder and its folder."""
     folder = tmp_path_factory.mktemp("pretrained") / "encoder"
-    rate = 4e-3 if request.param else 1e-2  # with both to tell, a higher one goes nowhere
-    masked = MaskedEncoder(encoder=encoder(epochs=60, learning_rate=rate), pairs=request.param)
+    masked = MaskedEncoder(encoder=encoder(epochs=60, learning_rate=1e-2), pairs=request.param)
     masked.learned = masked.fit(CORPUS, CORPUS[:6], progress=Progress())
     write_options(folder_of(masked, folder), "encoder", "mlm", masked.options)
     return masked, folder
@@ -62,7 +61,7 @@ def test_the_loss_on_held_out_texts_falls(pretrained):
     guessing = np.log(6) + (np.log(2) if masked.pairs else 0)  # among the words, and between yes and no
     assert min(row["val_loss"] for row in history) < guessing - 0.1 < history[0]["val_loss"]
     assert 0 < figures["loss"] < np.log(6)
-    assert figures["accuracy"] > (0 if masked.pairs else 1 / 5)
+    assert figures["accuracy"] > (0 if masked.pairs else 0.9)  # with both to tell, so few steps teach little
     assert ("next_accuracy" in figures) == masked.pairs
     assert (masked.learned.tokens, masked.learned.passes) == (72 * 6, 60)
 

@@ -237,7 +237,9 @@ def _learn_encoder(
         # A text is seen a few times only, with other words masked each time.
         token_dropout=0.0,
         block_dropout=0.0,
-        learning_rate=config.learning_rate or 1e-3,
+        # After 200 seconds on two cores, in nats a masked word: 7.22 so, 7.29 with 64 texts at a time, 7.62 by AdamW.
+        batch_size=16,
+        learning_rate=config.learning_rate or 5e-3,
         epochs=_epochs(config, otherwise=5),
         budget=config.budget,
         precision=config.precision,

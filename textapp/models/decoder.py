@@ -28,6 +28,7 @@ from textapp.text.subwords import END_ID
 from textapp.text.word_vectors import word_vectors
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
+from textapp.training.muon import from_scratch
 from textapp.training.precision import building_in, choose_precision
 from textapp.training.progress import Progress, Stopwatch
 from textapp.training.schedule import warmed_up
@@ -63,7 +64,8 @@ class Decoder(Generator):
         layers, heads, hidden_dim: of GPT-2.
         corpus_embeddings: standard deviation of the embedding before training, made by `word_vectors` of the training
             texts; 0 for a random one.
-        batch_size, learning_rate: of the training; Muon, warmed up and then brought to zero as a cosine.
+        batch_size, learning_rate: of the training; `KernelMuon`, warmed up and then brought to zero as a
+            cosine.
         training_tokens: how many tokens to train on, over as many passes as that takes.
         epochs: the most passes over the training texts.
         checks: how often to look at the validation texts.
@@ -155,14 +157,7 @@ class Decoder(Generator):
             steps = checks * len(windows)
             rate = warmed_up(rate, steps=steps, rising=min(50, math.ceil(steps / 10)))
         trained.compile(
-            optimizer=keras.optimizers.Muon(
-                rate,
-                weight_decay=0.01,
-                adam_weight_decay=0.01,
-                adam_beta_2=0.98,
-                adam_lr_ratio=0.5,
-                global_clipnorm=1.0,
-            ),
+            optimizer=from_scratch(rate),
             # Padding has weight 0 and must not count as tokens that were predicted perfectly.
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight"),
             weighted_metrics=[],

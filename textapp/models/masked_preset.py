@@ -15,6 +15,7 @@ from textapp.models.pretrained import MiniLM
 from textapp.models.starting import write_weights
 from textapp.text.pretrained_tokens import FOLDER
 from textapp.training.masking import Masking
+from textapp.training.muon import Rate
 from textapp.training.precision import building_in
 from textapp.training.progress import Progress, Stopwatch
 
@@ -50,7 +51,16 @@ class MaskedPreset:
             unselectable=(tokens.start_id, tokens.end_id, tokens.mask_id),
         )
         rows, others = model.encode(texts), model.encode(held_out)
-        return fit_masked(network, rows, others, masking, options=model, progress=progress, stopwatch=stopwatch)
+        return fit_masked(
+            network,
+            rows,
+            others,
+            masking,
+            optimizer=_optimizer,
+            options=model,
+            progress=progress,
+            stopwatch=stopwatch,
+        )
 
     def _build(self) -> keras.Model:
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")
@@ -73,3 +83,10 @@ class MaskedPreset:
         write_json(folder / ARCHITECTURE_FILE, self.model.architecture)
         write_weights(folder, {"encoder": self.encoder.get_weights()})
         return {"preset": self.model.preset}
+
+
+def _optimizer(learning_rate: Rate) -> keras.optimizers.Optimizer:
+    """Return AdamW: what was pretrained with it goes on with it."""
+    optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=0.01, beta_2=0.98, global_clipnorm=1.0)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    return optimizer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -23,6 +23,7 @@ from textapp.training.batches import Batches
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
 from textapp.training.masking import NEXT, WORDS, MaskedBatches, Masking
+from textapp.training.muon import Rate, from_scratch
 from textapp.training.precision import building_in
 from textapp.training.progress import Progress, Stopwatch
 from textapp.training.schedule import warmed_up
@@ -77,16 +78,18 @@ def fit_masked(
     held_out: Ragged,
     masking: Masking,
     *,
+    optimizer: Callable[[Rate], keras.optimizers.Optimizer],
     options: KerasClassifier,
     progress: Progress,
     stopwatch: Stopwatch,
 ) -> Learned:
-    """Train a network of `masked_network` with AdamW, its rate warmed up and then brought to zero as a cosine.
+    """Train a network of `masked_network`, its rate warmed up and then brought to zero as a cosine.
 
     Args:
         network: not compiled; afterwards it has the weights with which the loss on `held_out` was lowest.
         rows, held_out: ids of the texts to learn from and of others.
         masking: which ids are what.
+        optimizer: takes the rate.
         options: `batch_size`, `sequence_length`, `learning_rate`, `epochs`, `budget` and `seed` of the training;
             None for epochs, with a budget, for as many as it allows.
         progress: where to show it.
@@ -101,11 +104,9 @@ def fit_masked(
     if budget is None:
         steps = options.epochs * len(batches)
         rate = warmed_up(rate, steps=steps, rising=math.ceil(WARM_UP * steps))
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=0.01, beta_2=0.98, global_clipnorm=1.0)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")
     network.compile(
-        optimizer=optimizer, loss=dict.fromkeys(network.output, loss), weighted_metrics=[], jit_compile=COMPILE
+        optimizer=optimizer(rate), loss=dict.fromkeys(network.output, loss), weighted_metrics=[], jit_compile=COMPILE
     )
     history = fit(
         network,
@@ -190,7 +191,14 @@ class MaskedEncoder:
         rows, others = (encoder.vocabulary.encode(found) for found in (tokens, other_tokens))
         encoder.start_embedding(self.network, rows)
         return fit_masked(
-            self.network, rows, others, self.masking, options=encoder, progress=progress, stopwatch=stopwatch
+            self.network,
+            rows,
+            others,
+            self.masking,
+            optimizer=from_scratch,
+            options=encoder,
+            progress=progress,
+            stopwatch=stopwatch,
         )
 
     @property
