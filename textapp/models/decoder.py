@@ -64,8 +64,7 @@ class Decoder(Generator):
         layers, heads, hidden_dim: of GPT-2.
         corpus_embeddings: standard deviation of the embedding before training, made by `word_vectors` of the training
             texts; 0 for a random one.
-        batch_size, learning_rate: of the training; `KernelMuon`, warmed up and then brought to zero as a
-            cosine.
+        batch_size, learning_rate: of the training; Muon, warmed up and then brought to zero as a cosine.
         training_tokens: how many tokens to train on, over as many passes as that takes.
         epochs: the most passes over the training texts.
         checks: how often to look at the validation texts.

@@ -15,9 +15,9 @@ from textapp.models.pretrained import MiniLM
 from textapp.models.starting import write_weights
 from textapp.text.pretrained_tokens import FOLDER
 from textapp.training.masking import Masking
-from textapp.training.muon import Rate
 from textapp.training.precision import building_in
 from textapp.training.progress import Progress, Stopwatch
+from textapp.training.schedule import Rate
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)

@@ -23,10 +23,10 @@ from textapp.training.batches import Batches
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
 from textapp.training.masking import NEXT, WORDS, MaskedBatches, Masking
-from textapp.training.muon import Rate, from_scratch
+from textapp.training.muon import from_scratch
 from textapp.training.precision import building_in
 from textapp.training.progress import Progress, Stopwatch
-from textapp.training.schedule import warmed_up
+from textapp.training.schedule import Rate, warmed_up
 
 WARM_UP = 0.05  # share of the training in which the rate rises
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-Rate = float | keras.optimizers.schedules.LearningRateSchedule
+from textapp.training.schedule import Rate
 
 
 class KernelMuon(keras.optimizers.Muon):

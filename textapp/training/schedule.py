@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keras
 
+Rate = float | keras.optimizers.schedules.LearningRateSchedule  # what optimizers take
+
 
 def warmed_up(rate: float, *, steps: int, rising: int) -> keras.optimizers.schedules.LearningRateSchedule:
     """Return a rate that rises from 0 and then falls to 0 as a cosine.
