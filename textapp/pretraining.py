@@ -280,6 +280,7 @@ def _learn_decoder(
         layers=config.layers or own.layers,
         heads=width // HEAD_WIDTH["decoder"],
         hidden_dim=width,
+        batch_size=16,  # half as often what Muon does with the matrices, whose time hangs on no text
         learning_rate=config.learning_rate or own.learning_rate,
         training_tokens=sys.maxsize,
         epochs=_epochs(config, otherwise=1),

@@ -84,6 +84,8 @@ class Decoder(Generator):
     kind: ClassVar[str] = "network"
     exports: ClassVar[bool] = True
     quantizes: ClassVar[bool] = True
+    # Options of one that starts from pretraining.
+    started: ClassVar[dict] = {"learning_rate": 2e-3}
 
     seed: int = 0
     context: int = 128

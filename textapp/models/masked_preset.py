@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -14,10 +15,10 @@ from textapp.models.presets import ARCHITECTURE_FILE, load_preset, make_encoder
 from textapp.models.pretrained import MiniLM
 from textapp.models.starting import write_weights
 from textapp.text.pretrained_tokens import FOLDER
+from textapp.training.layerwise import LayerwiseAdamW
 from textapp.training.masking import Masking
 from textapp.training.precision import building_in
 from textapp.training.progress import Progress, Stopwatch
-from textapp.training.schedule import Rate
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -56,7 +57,8 @@ class MaskedPreset:
             rows,
             others,
             masking,
-            optimizer=_optimizer,
+            # AdamW: what was pretrained with it goes on with it.
+            optimizer=partial(LayerwiseAdamW, decay=0.01, beta_2=0.98, global_clipnorm=1.0),
             options=model,
             progress=progress,
             stopwatch=stopwatch,
@@ -83,10 +85,3 @@ class MaskedPreset:
         write_json(folder / ARCHITECTURE_FILE, self.model.architecture)
         write_weights(folder, {"encoder": self.encoder.get_weights()})
         return {"preset": self.model.preset}
-
-
-def _optimizer(learning_rate: Rate) -> keras.optimizers.Optimizer:
-    """Return AdamW: what was pretrained with it goes on with it."""
-    optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=0.01, beta_2=0.98, global_clipnorm=1.0)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    return optimizer

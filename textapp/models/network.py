@@ -23,6 +23,7 @@ from textapp.models.starting import start_embedding
 from textapp.text.ragged import Ragged
 from textapp.text.vocabulary import Vocabulary
 from textapp.text.word_vectors import word_vectors
+from textapp.training.adam import Adam
 from textapp.training.batches import Batches
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
@@ -115,7 +116,7 @@ class KerasClassifier(Classifier):
         rate = self.learning_rate
         if self.budget is None:
             rate = keras.optimizers.schedules.CosineDecay(rate, self._usual_epochs(steps) * steps)
-        return keras.optimizers.Adam(rate, global_clipnorm=1.0)
+        return Adam(rate, global_clipnorm=1.0)
 
     @property
     @abc.abstractmethod

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import keras
 
-from textapp.training.schedule import warmed_up
+from textapp.training.adam import Adam
+from textapp.training.schedule import Rate, warmed_up
 
 
-class LayerwiseAdamW(keras.optimizers.Adam):
+class LayerwiseAdamW(Adam):
     """Adam with a learning rate for each weight, and decoupled weight decay (Loshchilov and Hutter 2019).
 
     The rate itself is scaled: Adam takes the same step however its gradients are scaled.
@@ -18,10 +19,17 @@ class LayerwiseAdamW(keras.optimizers.Adam):
         learning_rate: the highest, or a schedule.
         scale_of: a weight's path to what its rate is multiplied by.
         decay: share of the weight, times its rate, that a step takes away; not of biases and layer norms.
-        settings: of `keras.optimizers.Adam`.
+        settings: of `Adam`.
     """
 
-    def __init__(self, learning_rate, *, scale_of: Callable[[str], float], decay: float = 0.0, **settings):
+    def __init__(
+        self,
+        learning_rate: Rate,
+        *,
+        scale_of: Callable[[str], float] = lambda path: 1.0,
+        decay: float = 0.0,
+        **settings,
+    ):
         super().__init__(learning_rate, **settings)
         self._scale_of, self._decay = scale_of, decay
 
