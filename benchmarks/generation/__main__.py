@@ -24,7 +24,7 @@ def main() -> int:
     samples = getattr(RECIPES[chosen.recipe], "samples", None)
     written = samples(chosen) if samples else []
     write_table(
-        f"generation_{chosen.recipe}",
+        f"generation_{getattr(chosen, 'table', chosen.recipe)}",
         title,
         command_line("benchmarks.generation"),
         header,
