@@ -21,13 +21,13 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def test_tensorflow_is_imported_in_export_and_for_the_lstm():
+def test_tensorflow_is_imported_in_export_and_where_it_is_the_backend():
     importing = {path for path in FILES if any(name.startswith("tensorflow") for name in imported(path))}
     elsewhere = {path.name for path in importing if path.parent.name != "export"}
-    assert elsewhere == {"tensorflow_lstm.py"}
-    # Which is imported inside a function that runs only where TensorFlow is the backend.
-    wanting = {path.name for path in FILES if "textapp.models.tensorflow_lstm" in imported(path)}
-    assert wanting == {"lstm_layer.py"}
+    assert elsewhere == {"tensorflow_lstm.py", "tensorflow_adam.py"}
+    # Which are imported inside functions that run only where TensorFlow is the backend.
+    for module, user in (("models.tensorflow_lstm", "lstm_layer.py"), ("training.tensorflow_adam", "adam.py")):
+        assert {path.name for path in FILES if f"textapp.{module}" in imported(path)} == {user}
 
 
 def test_what_the_program_uses_of_export_imports_no_tensorflow():
