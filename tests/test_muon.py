@@ -4,20 +4,11 @@ import keras
 import keras_hub
 import numpy as np
 import pytest
-from keras import ops
+from tiny import stepped
 
 from textapp.training.muon import KernelMuon
 
 OPTIONS = {"learning_rate": 0.1, "weight_decay": 0.01, "adam_weight_decay": 0.01}
-
-
-def stepped(optimizer, path, start, gradients):
-    """Return a variable after a step for each gradient, as NumPy."""
-    variable = keras.Variable(start, name=path)
-    optimizer.build([variable])
-    for gradient in gradients:
-        optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
-    return ops.convert_to_numpy(variable)
 
 
 def numbers(shape):
@@ -31,9 +22,9 @@ def numbers(shape):
 )
 def test_a_kernel_learns_as_its_matrix_does(shape, joined):
     start, gradients = numbers(shape)
-    found = stepped(KernelMuon(**OPTIONS), "kernel", start, gradients)
+    found = stepped(KernelMuon(**OPTIONS), start, gradients, name="kernel")
     flat = [gradient.reshape(joined) for gradient in gradients]
-    wanted = stepped(keras.optimizers.Muon(**OPTIONS), "kernel", start.reshape(joined), flat)
+    wanted = stepped(keras.optimizers.Muon(**OPTIONS), start.reshape(joined), flat, name="kernel")
     np.testing.assert_allclose(found.reshape(joined), wanted, rtol=1e-5, atol=1e-6)
     assert np.abs(found - start).max() > 0.05
 
@@ -41,8 +32,8 @@ def test_a_kernel_learns_as_its_matrix_does(shape, joined):
 @pytest.mark.parametrize(("name", "shape"), [("embeddings", (6, 4)), ("bias", (2, 3)), ("gamma", (6,)), ("bias", (6,))])
 def test_all_others_learn_by_adamw(name, shape):
     start, gradients = numbers(shape)
-    found = stepped(KernelMuon(**OPTIONS), name, start, gradients)
-    wanted = stepped(keras.optimizers.AdamW(0.1, weight_decay=0.01), name, start, gradients)
+    found = stepped(KernelMuon(**OPTIONS), start, gradients, name=name)
+    wanted = stepped(keras.optimizers.AdamW(0.1, weight_decay=0.01), start, gradients, name=name)
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 

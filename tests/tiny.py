@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from textapp.datasets import Split
@@ -165,3 +166,13 @@ def shrink(monkeypatch, **attributes) -> None:
                 known.__name__, fields, bases=(known,), namespace=attributes, kw_only=True, eq=False
             )
             monkeypatch.setitem(models, name, small)
+
+
+def stepped(optimizer, start: np.ndarray, gradients: Sequence, *, name: str | None = None) -> np.ndarray:
+    """Return a variable after a step of an optimizer for each gradient."""
+    variable = keras.Variable(start, name=name)
+    optimizer.build([variable])
+    for gradient in gradients:
+        whole = keras.ops.convert_to_tensor(gradient) if isinstance(gradient, np.ndarray) else gradient
+        optimizer.apply([whole], [variable])
+    return keras.ops.convert_to_numpy(variable)

@@ -15,7 +15,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="recipe", required=True)
     for name, recipe in RECIPES.items():
-        recipe.add_options(commands.add_parser(name, description=recipe.__doc__))
+        command = commands.add_parser(name, description=recipe.__doc__)
+        command.add_argument("--table", default=name, help="the result's file is generation_TABLE.md")
+        recipe.add_options(command)
     chosen = parser.parse_args()
     title, header, rows, missed = RECIPES[chosen.recipe].run(chosen)
     if getattr(chosen, "choose", False):  # no result, but what the recipe hangs on
@@ -24,7 +26,7 @@ def main() -> int:
     samples = getattr(RECIPES[chosen.recipe], "samples", None)
     written = samples(chosen) if samples else []
     write_table(
-        f"generation_{getattr(chosen, 'table', chosen.recipe)}",
+        f"generation_{chosen.table}",
         title,
         command_line("benchmarks.generation"),
         header,

@@ -19,7 +19,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--models", nargs="+", default=["decoder", "mix"], help="whose texts to read")
     parser.add_argument("--samples", type=int, default=2, help="for each prompt and model")
-    parser.add_argument("--table", default="imdb", help="the result's file is generation_TABLE.md")
 
 
 def run(chosen: argparse.Namespace) -> tuple[str, list[str], list[list[str]], list[str]]:

