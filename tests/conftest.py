@@ -1,9 +1,11 @@
 """What the tests share: quiet libraries, the command line, trained tiny models and one finished run."""
 
+import json
 import os
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 # Before anything imports Keras or TensorFlow.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -84,15 +86,24 @@ def folder_of(trained, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def finished(textapp, tmp_path_factory):
-    """The main job on real reviews with every model, tiny: the result of the command, with `folder`."""
+def finished(textapp, tmp_path_factory, worker_id):
+    """The main job on real reviews with every model, tiny: what the command said and its `folder`, not to be changed.
+
+    The first test process that asks makes it, for all of them.
+    """
     import tiny
 
-    output = tmp_path_factory.mktemp("saved_models")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        tiny.shrink(monkeypatch)
-        arguments = ["--dataset", "rotten_tomatoes", "--limit", 200, "--seed", 3, "--quantize", "int8"]
-        result = textapp("train", *arguments, "--output", output)
-    assert result.exit_code == 0, result.output
-    result.folder = output / "rotten_tomatoes"
-    return result
+    from textapp.locks import lock
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    said, output = shared / "finished.json", shared / "finished"
+    with (shared / "finished.lock").open("w") as file, pytest.MonkeyPatch.context() as monkeypatch:
+        lock(file, wait=True)
+        if not said.exists():
+            tiny.shrink(monkeypatch)
+            arguments = ["--dataset", "rotten_tomatoes", "--limit", 200, "--seed", 3, "--quantize", "int8"]
+            result = textapp("train", *arguments, "--output", output)
+            assert result.exit_code == 0, result.output
+            said.write_text(json.dumps({"stdout": result.stdout, "stderr": result.stderr}), encoding="utf-8")
+    return SimpleNamespace(**json.loads(said.read_text(encoding="utf-8")), folder=output / "rotten_tomatoes")

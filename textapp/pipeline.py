@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import importlib.util
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from textapp.measuring import (
     slices,
 )
 from textapp.memory import give_memory_back
+from textapp.models import Classifier
 from textapp.models.folder import write_json
 from textapp.more_seeds import train_more_seeds
 from textapp.other_runs import members_of_other_runs
@@ -52,7 +53,7 @@ from textapp.run import RunFolder
 from textapp.teaching import Teaching, chosen_students, teach, the_teacher
 from textapp.text.cache import CachedCleaning
 from textapp.text.cleaning import make_cleaning
-from textapp.text.generator_tokens import check_tokens
+from textapp.text.generator_tokens import SharedTokens, check_tokens
 from textapp.training.precision import check_precision
 from textapp.training.progress import Progress, Stopwatch
 
@@ -77,23 +78,8 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     """
     console = console or rich.console.Console(quiet=True)
     stopwatch = Stopwatch()
-    names = chosen_models(config)
-    quantizable = chosen_quantizations(config, names)
-    students = chosen_students(config, names)
-    check_ensemble(config, names)
-    check_options(config, names)
-    check_precision(config.precision)
-    check_tokens(config.generator_tokens)
-    if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise UserError("--tensorboard needs the package; run `python -m pip install tensorboard==2.21.0`")
-    cleaning = CachedCleaning(make_cleaning(config.stopwords))
-    starts = chosen_starts(config, names, cleaning)
-    dataset = load_dataset(config.data)
-    check_texts(starts, dataset)
-    tokens = shared_tokens(starts)
-    check_label_counts(config, names, dataset)
-    teacher = the_teacher(config, dataset)
-    others = members_of_other_runs(config.ensemble_with, dataset, option="--ensemble-with")
+    job = _checked(config)
+    dataset = job.dataset
     run = RunFolder(
         config.output,
         config.run or dataset.name[:80],
@@ -104,41 +90,19 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     _announce(dataset, run, console)
     facts = _run_facts(config, command)
 
-    total = len(names) + len(students) + config.ensemble + can_mix(names)
-    with Progress(console, total=total) as progress:
-        models = []
-        resuming = Resuming(run, cleaning, progress)
-        teaching = None if teacher is None else teach(config, teacher, dataset, progress)
-        for name in names:
-            progress.model(name, logs=run.folder / name / "logs" if config.tensorboard else None)
-            make = partial(train_model, name, config, cleaning, dataset, run, progress, tokens=tokens)
-            models.append(resuming.model(name, make))
-            train_more_seeds(models[-1], config, cleaning, dataset, resuming, progress)
-            if name in quantizable:
-                make = partial(quantize_model, models[-1], config.quantize, dataset, run, progress)
-                models.append(resuming.model(f"{name}-{config.quantize}", make))
-            if name in students:
-                progress.model(f"{name}-distilled")
-                plain = next(trained for trained in models if trained.name == name)
-                make = partial(distil_model, plain, teaching, config, cleaning, dataset, run, progress)
-                models.append(resuming.model(f"{name}-distilled", make))
-        if config.ensemble:
-            progress.model("ensemble")
-            make = partial(ensemble_model, models, others, cleaning, dataset, run, progress)
-            models.append(resuming.model("ensemble", make))
-        tokens.forget()
-        if parts := parts_of_mix(models):
-            progress.model("mix")
-            models.append(resuming.model("mix", partial(mix_model, *parts, dataset, run, progress)))
+    with Progress(console, total=job.count) as progress:
+        resuming = Resuming(run, job.cleaning, progress)
+        teaching = None if job.teacher is None else teach(config, job.teacher, dataset, progress)
+        models = _train_models(job, run, resuming, progress, teaching)
         fewer = None
         if config.label_counts:
-            fewer = few_labels(models, config, cleaning, dataset, resuming, progress)
-        cleaning.forget()
+            fewer = few_labels(models, config, job.cleaning, dataset, resuming, progress)
+        job.cleaning.forget()
         stopwatch.turn_to(stopwatch.seconds + resuming.seconds)
         seconds = {"training": stopwatch.seconds}
         refused = _export(models, dataset, progress)
         seconds["export"] = stopwatch.seconds - sum(seconds.values())
-        report = _measure(models, dataset, cleaning, facts, progress, config, teaching, fewer)
+        report = _measure(models, job, facts, progress, teaching, fewer)
         progress.start("writing the report")
         write_report(report, run.report)
         write_model_cards(report, run.folder)
@@ -160,6 +124,96 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     if refused:
         raise UserError(f"the run in {folder} is complete but for SavedModels: {'; '.join(refused)}")
     return folder
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Job:
+    """What was checked and read before anything is trained.
+
+    Attributes:
+        config: what the user chose.
+        names: the models to train, of which
+        quantizable: get a quantized copy, and
+        students: are trained once more, by the teacher.
+        teacher: None without one.
+        others: classifiers of other runs that the ensemble takes in, by name.
+        cleaning: of all models that clean.
+        tokens: what the generators share.
+        dataset: the texts.
+    """
+
+    config: TrainConfig
+    names: Sequence[str]
+    quantizable: Sequence[str]
+    students: Sequence[str]
+    teacher: Classifier | None
+    others: Mapping[str, Classifier]
+    cleaning: CachedCleaning
+    tokens: SharedTokens
+    dataset: Dataset
+
+    @property
+    def count(self) -> int:
+        """How many models there will be, quantized copies aside."""
+        return len(self.names) + len(self.students) + self.config.ensemble + can_mix(self.names)
+
+
+def _checked(config: TrainConfig) -> _Job:
+    """Refuse what cannot be, before anything takes long, and read the texts."""
+    names = chosen_models(config)
+    quantizable = chosen_quantizations(config, names)
+    students = chosen_students(config, names)
+    check_ensemble(config, names)
+    check_options(config, names)
+    check_precision(config.precision)
+    check_tokens(config.generator_tokens)
+    if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise UserError("--tensorboard needs the package; run `python -m pip install tensorboard==2.21.0`")
+    cleaning = CachedCleaning(make_cleaning(config.stopwords))
+    starts = chosen_starts(config, names, cleaning)
+    dataset = load_dataset(config.data)
+    check_texts(starts, dataset)
+    tokens = shared_tokens(starts)
+    check_label_counts(config, names, dataset)
+    return _Job(
+        config=config,
+        names=names,
+        quantizable=quantizable,
+        students=students,
+        teacher=the_teacher(config, dataset),
+        others=members_of_other_runs(config.ensemble_with, dataset, option="--ensemble-with"),
+        cleaning=cleaning,
+        tokens=tokens,
+        dataset=dataset,
+    )
+
+
+def _train_models(
+    job: _Job, run: RunFolder, resuming: Resuming, progress: Progress, teaching: Teaching | None
+) -> list[Trained]:
+    """Return every model of the run; one that an interrupted run has is read instead of trained."""
+    config, around = job.config, (job.cleaning, job.dataset, run, progress)
+    models = []
+    for name in job.names:
+        progress.model(name, logs=run.folder / name / "logs" if config.tensorboard else None)
+        plain = resuming.model(name, partial(train_model, name, config, *around, tokens=job.tokens))
+        models.append(plain)
+        train_more_seeds(plain, config, job.cleaning, job.dataset, resuming, progress)
+        if name in job.quantizable:
+            make = partial(quantize_model, plain, config.quantize, job.dataset, run, progress)
+            models.append(resuming.model(f"{name}-{config.quantize}", make))
+        if name in job.students:
+            progress.model(f"{name}-distilled")
+            make = partial(distil_model, plain, teaching, config, *around)
+            models.append(resuming.model(f"{name}-distilled", make))
+    if config.ensemble:
+        progress.model("ensemble")
+        models.append(resuming.model("ensemble", partial(ensemble_model, models, job.others, *around)))
+    job.tokens.forget()
+    if parts := parts_of_mix(models):
+        progress.model("mix")
+        models.append(resuming.model("mix", partial(mix_model, *parts, job.dataset, run, progress)))
+    return models
 
 
 def _run_facts(config: TrainConfig, command: str) -> dict:
@@ -222,18 +276,17 @@ def _check(trained: Trained, target: Path, dataset: Dataset) -> dict:
 
 def _measure(
     models: Sequence[Trained],
-    dataset: Dataset,
-    cleaning: CachedCleaning,
+    job: _Job,
     facts: dict,
     progress: Progress,
-    config: TrainConfig,
     teaching: Teaching | None,
     fewer: list[dict] | None,
 ) -> dict:
     """Measure everything and return the report; metrics.json goes to each model's folder."""
+    dataset = job.dataset
     classifiers, generators = [], []
     progress.start("looking at the data")
-    groups = slices(dataset, cleaning)
+    groups = slices(dataset, job.cleaning)
     data = data_facts(dataset)
     for trained in models:
         progress.start(f"measuring {trained.name}")
@@ -249,10 +302,10 @@ def _measure(
     parts = between([trained for trained in models if trained.classifies], classifiers, dataset)
     if teaching is not None:
         progress.start("measuring the teacher")
-        parts["distillation"] = distillation(teaching, config, models, classifiers, dataset)
+        parts["distillation"] = distillation(teaching, job.config, models, classifiers, dataset)
     parts["few_labels"] = fewer
     progress.start("measuring what generators write")
     parts["generation"] = measure_generation(models, dataset)
     parts["generator_comparisons"] = between_generators(models, dataset)
-    cleaning.forget()
+    job.cleaning.forget()
     return build_report({**facts, "dataset": data}, classifiers, generators=generators, **parts)
