@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from textapp.evaluation.metrics import classification_metrics
 from textapp.reports.schema import build_report
 
 N = 12
+SIZE = 10  # bytes of each text that a generator is scored on, for simplicity's sake
 HOSTILE = "[bold]<img src=x onerror=alert(1)>[/bold] \x1b[31m | `x` *y* \u202eevil"
 KINDS = {"majority": "dummy", "tfidf": "linear", "nbsvm": "linear"}
 
@@ -31,14 +34,16 @@ def write_data(folder: Path, *, label_names: tuple[str, str] = ("bad", "good"), 
     return DataConfig(data=folder / "train.csv", test=folder / "test.csv")
 
 
-def write_run(folder: Path, data: DataConfig, wrong: dict[str, int], *, generator: bool = False, **facts) -> Path:
+def write_run(
+    folder: Path, data: DataConfig, wrong: dict[str, int], *, nats: Sequence[float] | None = None, **facts
+) -> Path:
     """Write a finished run.
 
     Args:
         folder: of the run.
         data: see `write_data`.
         wrong: for each model how many of the first test texts it gets wrong; None always answers the second class.
-        generator: whether there is a decoder.
+        nats: what a decoder says of each test text; None where there is no decoder.
         facts: more of run.json.
     """
     dataset = load_dataset(data)
@@ -60,7 +65,11 @@ def write_run(folder: Path, data: DataConfig, wrong: dict[str, int], *, generato
     run = {"command": f"python train.py --run '{folder.name}'", "seed": 3, "versions": {"python": "3.11.2"}}
     run |= {"device": "2 cores of a test, tensorflow"} | facts
     texts = {"name": dataset.name, "notes": list(dataset.notes), **dataset.facts}
-    report = build_report({**run, "dataset": texts}, rows, None, [_decoder()] if generator else [])
+    generators = []
+    if nats is not None:
+        generators.append(_decoder(nats))
+        write_scores(folder / "decoder", nats)
+    report = build_report({**run, "dataset": texts}, rows, None, generators)
     (folder / "report").mkdir(parents=True)
     write(folder / "report" / "report.json", report)
     config = {"data": {name: str(value) if isinstance(value, Path) else value for name, value in vars(data).items()}}
@@ -77,7 +86,14 @@ def read(path: Path):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _decoder() -> dict:
+def write_scores(folder: Path, nats: Sequence[float], *, size: int = SIZE) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = "".join(f"{row},{size},{value}\n" for row, value in enumerate(nats))
+    (folder / "scores.csv").write_text(f"row,bytes,nats\n{lines}", encoding="utf-8")
+
+
+def _decoder(nats: Sequence[float]) -> dict:
     cost = {"training_seconds": 9.0, "parameters": 70, "bytes_on_disk": 9000}
     sample = {"prompt": "The", "text": "The end", "seed": 0}
-    return {"name": "decoder", "bits_per_byte": 2.5, "test_documents": N, "samples": [sample], "cost": cost}
+    bits = sum(nats) / math.log(2) / (SIZE * len(nats))
+    return {"name": "decoder", "bits_per_byte": bits, "test_documents": len(nats), "samples": [sample], "cost": cost}

@@ -10,17 +10,18 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from run_example import HOSTILE, N, read, write, write_data, write_run
+from run_example import HOSTILE, N, read, write, write_data, write_run, write_scores
 from test_cli import refused
 
 from textapp import comparing
 from textapp.errors import UserError
-from textapp.evaluation.changes import changes
+from textapp.evaluation.changes import changes, generator_changes
 from textapp.evaluation.significance import holm
 from textapp.reports import schema
 
 OLD = {"majority": None, "tfidf": 4, "nbsvm": 2, "lstm": 0}
 NEW = {"majority": None, "tfidf": 4, "nbsvm": 1, "lstm": 7}
+NATS = [20.0 + number for number in range(N)]
 
 
 @pytest.fixture
@@ -30,12 +31,12 @@ def data(tmp_path):
 
 @pytest.fixture
 def old(tmp_path, data):
-    return write_run(tmp_path / "old", data, OLD, generator=True)
+    return write_run(tmp_path / "old", data, OLD, nats=NATS)
 
 
 @pytest.fixture
 def new(tmp_path, data):
-    return write_run(tmp_path / "new", data, NEW, generator=True)
+    return write_run(tmp_path / "new", data, NEW, nats=NATS)
 
 
 def names(folder):
@@ -104,7 +105,7 @@ def test_accuracy_with_fewer_labelled_texts_is_shown_side_by_side(textapp, old, 
 def test_changes_from_the_first_to_the_last_run(textapp, old, new, tmp_path):
     assert textapp("compare", old, new).exit_code == 0
     found = {change["model"]: change for change in report_of(tmp_path / "compare-old-new")["changes"]}
-    assert list(found) == list(OLD)
+    assert list(found) == [*OLD, "decoder"]
     # Of 7 texts that are wrong now none was; nbsvm's one went the other way. Only these two are tested.
     assert found["lstm"] == {
         "model": "lstm",
@@ -160,7 +161,7 @@ def test_a_run_against_its_copy(textapp, old, tmp_path):
     copy = shutil.copytree(old, tmp_path / "copy")
     result = textapp("compare", old, copy, "--fail-if-worse")
     assert result.exit_code == 0
-    assert result.stdout.count("No difference shown: ") == len(OLD)
+    assert result.stdout.count("No difference shown: ") == len(OLD) + 1  # and the decoder
     assert "Not shown to be worse" not in result.stdout
     # Only the dummy's copy is left out: another model's may be quicker.
     assert len(report_of(tmp_path / "compare-old-copy")["classifiers"]) == 2 * len(OLD) - 1
@@ -171,7 +172,7 @@ def test_chosen_models(textapp, old, new, tmp_path):
     report = report_of(tmp_path / "to")
     assert [row["name"] for row in report["classifiers"]] == ["old/lstm", "new/lstm"]
     assert len(report["generators"]) == 2
-    assert [change["model"] for change in report["changes"]] == ["lstm"]
+    assert [change["model"] for change in report["changes"]] == ["lstm", "decoder"]
     assert textapp("compare", old, new, "--models", "lstm", "--output", tmp_path / "to").exit_code == 0
     assert report_of(tmp_path / "to")["generators"] == []
 
@@ -268,6 +269,25 @@ def test_many_pairs_take_more_resamples(textapp, data, tmp_path):
     assert "3,600 paired bootstrap resamples" in comparisons["method"]
 
 
+def test_changes_of_generators_are_corrected_over_those_that_changed():
+    random = np.random.default_rng(0)
+    old = random.gamma(9, 20, 40)
+    slightly, sizes = old + random.normal(1.4, 5.0, 40), [50] * 40
+    (alone,) = generator_changes({"a": old, "gone": old}, {"a": slightly, "came": old}, sizes)
+    assert alone["model"] == "a"
+    assert alone["worse"]
+    assert 0.025 < alone["p_value"] == alone["p_value_holm"] < 0.05
+    assert alone["old"] == pytest.approx(old.sum() / np.log(2) / 2000)
+    with_same = generator_changes({"a": old, "same": old}, {"a": slightly, "same": old}, sizes)
+    assert with_same[0] == alone
+    assert (with_same[1]["p_value_holm"], with_same[1]["worse"]) == (1.0, False)
+    both = generator_changes({"a": old, "b": old}, {"a": slightly, "b": slightly}, sizes)
+    assert [change["p_value_holm"] for change in both] == [2 * alone["p_value"]] * 2
+    assert not any(change["worse"] for change in both)
+    assert "Holm-corrected p = " in both[0]["sentence"]
+    assert generator_changes({"a": old}, {"a": slightly}, [0] * 40) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -279,10 +299,6 @@ def test_many_pairs_take_more_resamples(textapp, data, tmp_path):
         (["OLD", "OLD/report"], "report is no finished run: it has no run.json"),
         (["OLD", "NEW", "--models", "lstm,cnn"], "unknown model 'cnn'; the runs have ['majority', 'tfidf', 'nbsvm'"),
         (["OLD", "NEW", "--models", ""], "unknown model ''"),
-        (
-            ["OLD", "NEW", "--models", "decoder", "--fail-if-worse"],
-            "compare tests classifiers, and --models names only generators: 'decoder'; add some of ['majority'",
-        ),
     ],
 )
 def test_what_cannot_be_compared(textapp, old, new, tmp_path, arguments, message):
@@ -294,19 +310,72 @@ def test_what_cannot_be_compared(textapp, old, new, tmp_path, arguments, message
     assert names(tmp_path) == before
 
 
-def test_runs_without_a_common_classifier(textapp, data, old, tmp_path):
+def test_runs_without_a_common_model(textapp, data, old, tmp_path):
     for name, wrong, told in (("cnn", {"cnn": 1}, "'cnn'"), ("none", {}, "none")):
-        other = write_run(tmp_path / name, data, wrong, generator=True)
-        message = f"{old} and {other} have no classifier in common: the first has 'majority', 'tfidf', 'nbsvm', 'lstm',"
-        refused(textapp("compare", old, other), f"{message} the last has {told}")
+        other = write_run(tmp_path / name, data, wrong)
+        message = f"{old} and {other} have no model in common: the first has 'majority', 'tfidf', 'nbsvm', 'lstm',"
+        refused(textapp("compare", old, other), f"{message} 'decoder', the last has {told}")
+    message = "have no model in common of these: the first has 'decoder', the last has none"
+    refused(textapp("compare", old, tmp_path / "cnn", "--models", "decoder"), message)
 
 
 def test_runs_of_generators_alone(textapp, data, tmp_path):
-    runs = [write_run(tmp_path / name, data, {}, generator=True) for name in ("one", "two")]
-    refused(textapp("compare", *runs, "--fail-if-worse"), "and the runs have only generators: 'decoder'")
-    refused(
-        textapp("compare", *runs, "--models", "decoder"), "names only generators: 'decoder'; the runs have no other"
+    """The paired bootstrap finds what is worse on nearly all texts, and McNemar has nothing to say."""
+    one, two = (
+        write_run(tmp_path / name, data, {}, nats=nats)
+        for name, nats in (("one", NATS), ("two", [value + 1 + number % 3 for number, value in enumerate(NATS)]))
     )
+    result = textapp("compare", one, two, "--fail-if-worse")
+    refused(result, f"worse by more than chance in two than in one: decoder; see {tmp_path / 'compare-one-two'}")
+    bits = {run: read(run / "report" / "report.json")["generators"][0]["bits_per_byte"] for run in (one, two)}
+    told = f"Worse: decoder needs {bits[two]:.3f} bits per byte in two and {bits[one]:.3f} in one, for 12 test texts"
+    assert f"{told} (paired bootstrap, p = 0.0" in " ".join(result.stdout.split())
+    report = report_of(tmp_path / "compare-one-two")
+    (pair,), (change,) = report["generator_comparisons"], report["changes"]
+    assert (pair["a"], pair["b"], pair["better"]) == ("one/decoder", "two/decoder", "one/decoder")
+    assert change["difference"] == pytest.approx(bits[two] - bits[one]) == pytest.approx(-pair["difference"])
+    assert report["classifiers"] == []
+    assert report["comparisons"] is None
+    page = (tmp_path / "compare-one-two" / "index.html").read_text(encoding="utf-8")
+    assert change["sentence"].removeprefix("Worse: ") in page
+    # The other way round nothing is worse.
+    result = textapp("compare", two, one, "--fail-if-worse")
+    assert result.exit_code == 0
+    assert "Not shown to be worse: decoder needs" in result.stdout
+
+
+def test_a_generator_that_cannot_be_tested(textapp, data, old, new):
+    """Of a run before there were scores, or scored on other texts: shown, with a note; alone it is refused."""
+    scores = old / "decoder" / "scores.csv"
+    write_scores(old / "decoder", NATS, size=11)
+    for why in ("was scored on other texts", "kept no scores of single texts"):
+        assert textapp("compare", old, new).exit_code == 0
+        report = report_of(old.parent / "compare-old-new")
+        assert [row["notes"] for row in report["generators"]] == [[f"Shown and not tested: its run {why}."], []]
+        assert [change["model"] for change in report["changes"]] == list(OLD)
+        assert report["generator_comparisons"] == []
+        message = "have no model in common that can be tested: generators such as decoder need the scores.csv"
+        refused(textapp("compare", old, new, "--models", "decoder"), message)
+        scores.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("row,bytes,nats\n", "it has no texts"),
+        ("row,bytes\n0,10\n", "it lacks 'nats'"),
+        ("row,bytes,nats\n0,10,nan\n", "numbers that no text can have"),
+        ("row,bytes,nats\n0,10,-1\n", "numbers that no text can have"),
+        ("row,bytes,nats\n0,-10,1\n", "numbers that no text can have"),
+        ("row,bytes,nats\n0,ten,1\n", "invalid literal"),
+        ("row,bytes,nats\n0,10,1\n", "has 1 texts, but the run's report tells of 12; one of them is damaged"),
+    ],
+)
+def test_damaged_scores(textapp, old, new, content, message):
+    (new / "decoder" / "scores.csv").write_text(content, encoding="utf-8")
+    result = textapp("compare", old, new)
+    refused(result, message)
+    assert "scores.csv" in result.stderr
 
 
 def test_runs_on_other_texts(textapp, old, tmp_path):

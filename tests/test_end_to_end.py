@@ -104,6 +104,8 @@ def test_what_lies_in_a_run(finished):
         needed = {"model.json", "metrics.json"}
         if name in CLASSIFYING:
             needed |= {"labels.json", "cleaning.json", "predictions.csv"}
+        if name in WRITING or name == "mix":
+            needed |= {"scores.csv"}
         if name in EXPORTED:
             needed |= {"1", "parity.json"}
             assert (finished.folder / name / "1" / "saved_model.pb").is_file()

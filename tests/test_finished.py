@@ -10,7 +10,7 @@ from textapp.finished import FinishedRun
 
 @pytest.fixture
 def folder(tmp_path):
-    return write_run(tmp_path / "run", write_data(tmp_path), {"majority": None, "tfidf": 2}, generator=True)
+    return write_run(tmp_path / "run", write_data(tmp_path), {"majority": None, "tfidf": 2}, nats=[20.0] * N)
 
 
 def test_a_run_is_read_back(folder, tmp_path):
@@ -18,7 +18,12 @@ def test_a_run_is_read_back(folder, tmp_path):
     assert (run.name, run.label_names) == ("run", ("bad", "good"))
     assert run.data == write_data(tmp_path)
     assert [row["name"] for row in run.report["classifiers"]] == ["majority", "tfidf"]
-    assert run.report["generators"][0]["bits_per_byte"] == 2.5
+    assert run.report["generators"][0]["bits_per_byte"] == pytest.approx(2 / np.log(2))
+    scores = run.scores("decoder")
+    assert scores.rows.tolist() == list(range(N))
+    assert scores.sizes.tolist() == [10] * N
+    assert scores.nats.tolist() == [20.0] * N
+    assert run.scores("tfidf") is run.scores("..") is run.scores("../run/decoder") is None
     found = run.predictions("tfidf")
     assert found.rows.tolist() == list(range(N))
     assert found.labels.tolist() == [0, 1] * 6

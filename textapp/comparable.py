@@ -11,36 +11,48 @@ import numpy as np
 
 from textapp.datasets.labels import shorten
 from textapp.errors import UserError
-from textapp.finished import FinishedRun, Predictions
+from textapp.finished import FinishedRun, Predictions, Scores
 
 Runs = Mapping[str, FinishedRun]  # by names that tell them apart, the oldest first
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Entry:
-    """One classifier of one run.
+    """One model of one run.
 
     Attributes:
         run: the run's name.
         model: the model's name in the run.
         row: its row of the run's report.
-        predictions: its answers to the test texts.
     """
 
     run: str
     model: str
     row: dict
-    predictions: Predictions
 
     @property
     def name(self) -> str:
         """The name in the comparison."""
         return f"{self.run}/{self.model}"
 
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ClassifierEntry(Entry):
+    """A classifier with its answers to the test texts."""
+
+    predictions: Predictions
+
     @property
     def answers(self) -> np.ndarray:
         """The most probable classes, int array of shape (N,)."""
         return self.predictions.probabilities.argmax(axis=1)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GeneratorEntry(Entry):
+    """A generator with what it says of the test texts that it is scored on; None where its run kept nothing of it."""
+
+    scores: Scores | None
 
 
 def finished_runs(folders: Sequence[Path]) -> Runs:
@@ -67,51 +79,70 @@ def finished_runs(folders: Sequence[Path]) -> Runs:
     return dict(zip(unique, runs, strict=True))
 
 
-def chosen_classifiers(runs: Runs, models: Sequence[str] | None) -> list[Entry]:
-    """Return the chosen classifiers, those of one name together, in the order of the runs.
+def chosen_models(runs: Runs, models: Sequence[str] | None) -> tuple[list[ClassifierEntry], list[GeneratorEntry]]:
+    """Return the chosen classifiers, those of one name together, in the order of the runs; and so the generators.
 
     Raises:
-        UserError: a model is unknown, only generators are chosen, predictions are missing or damaged, or first and
-            last have none in common.
+        UserError: a model is unknown, its answers are missing or damaged, or first and last have no model in common
+            that can be tested.
     """
-    rows = {run: {row["name"]: row for row in found.report["classifiers"]} for run, found in runs.items()}
-    known = dict.fromkeys(model for by_model in rows.values() for model in by_model)
-    generators = dict.fromkeys(row["name"] for run in runs.values() for row in run.report["generators"])
-    if models is not None and (unknown := [model for model in models if model not in known | generators]):
-        raise UserError(f"unknown model {unknown[0]!r}; the runs have {[*known, *generators]}")
+    classifiers, generators = (
+        {run: {row["name"]: row for row in found.report[part]} for run, found in runs.items()}
+        for part in ("classifiers", "generators")
+    )
+    known = dict.fromkeys(model for rows in (classifiers, generators) for by in rows.values() for model in by)
+    if models is not None and (unknown := [model for model in models if model not in known]):
+        raise UserError(f"unknown model {unknown[0]!r}; the runs have {list(known)}")
     chosen = [model for model in known if models is None or model in models]
-    if not chosen:
-        if models is None:
-            raise UserError(f"compare tests classifiers, and the runs have only generators: {shorten(generators)}")
-        able = f"add some of {list(known)}" if known else "the runs have no others"
-        raise UserError(f"compare tests classifiers, and --models names only generators: {shorten(models)}; {able}")
-    first, *_, last = runs
-    if not any(model in rows[first] and model in rows[last] for model in chosen):
-        found = [shorten([model for model in chosen if model in rows[run]]) or "none" for run in (first, last)]
-        of_these = "" if models is None else " of these models"
-        raise UserError(
-            f"{runs[first].folder} and {runs[last].folder} have no classifier in common{of_these}: the first has "
-            f"{found[0]}, the last has {found[1]}"
-        )
-    entries = [
-        Entry(run, model, rows[run][model], found.predictions(model))
+    answering = [
+        ClassifierEntry(run, model, classifiers[run][model], found.predictions(model))
         for model in chosen
         for run, found in runs.items()
-        if model in rows[run]
+        if model in classifiers[run]
     ]
-    for entry in entries:
-        _check_answers(entry, entries[0], runs)
-    return entries
+    writing = [
+        GeneratorEntry(run, model, generators[run][model], found.scores(model))
+        for model in chosen
+        for run, found in runs.items()
+        if model in generators[run]
+    ]
+    for entry in answering:
+        _check_answers(entry, answering[0], runs)
+    for entry in writing:
+        _check_scores(entry, runs)
+    _check_common([*answering, *scored_alike(writing)], [*answering, *writing], runs, models)
+    return answering, writing
 
 
-def chosen_generators(runs: Runs, models: Sequence[str] | None) -> list[dict]:
-    """Return the rows of the chosen generators."""
+def scored_alike(generators: Sequence[GeneratorEntry]) -> list[GeneratorEntry]:
+    """Return the generators that are scored on the same texts as the last one that is scored at all."""
+    scored = [entry for entry in generators if entry.scores is not None]
     return [
-        row | {"name": f"{name}/{row['name']}"}
-        for name, run in runs.items()
-        for row in run.report["generators"]
-        if models is None or row["name"] in models
+        entry
+        for entry in scored
+        if np.array_equal(entry.scores.rows, scored[-1].scores.rows)
+        and np.array_equal(entry.scores.sizes, scored[-1].scores.sizes)
     ]
+
+
+def _check_common(testable: Sequence[Entry], chosen: Sequence[Entry], runs: Runs, models: Sequence[str] | None) -> None:
+    """Raise UserError where the first and the last run have no chosen model in common that can be tested."""
+
+    def of(run: str, entries: Sequence[Entry]) -> list[str]:
+        return [entry.model for entry in entries if entry.run == run]
+
+    first, *_, last = runs
+    if set(of(first, testable)) & set(of(last, testable)):
+        return
+    what = f"{runs[first].folder} and {runs[last].folder} have no model in common"
+    if common := [model for model in of(first, chosen) if model in of(last, chosen)]:
+        raise UserError(
+            f"{what} that can be tested: generators such as {common[0]} need the scores.csv that train.py leaves now; "
+            "train the older run again"
+        )
+    found = [shorten(of(run, chosen)) or "none" for run in (first, last)]
+    of_these = "" if models is None else " of these"
+    raise UserError(f"{what}{of_these}: the first has {found[0]}, the last has {found[1]}")
 
 
 def few_labels_of(runs: Runs, chosen: Collection[str]) -> list[dict] | None:
@@ -136,7 +167,7 @@ def _check_comparable(a: FinishedRun, b: FinishedRun) -> None:
         )
 
 
-def _check_answers(entry: Entry, first: Entry, runs: Runs) -> None:
+def _check_answers(entry: ClassifierEntry, first: ClassifierEntry, runs: Runs) -> None:
     """Raise UserError where the answers are not to the same texts as those of another, or not those of the report."""
     path = runs[entry.run].folder / entry.model / "predictions.csv"
     if not np.array_equal(entry.predictions.labels, first.predictions.labels):
@@ -145,3 +176,13 @@ def _check_answers(entry: Entry, first: Entry, runs: Runs) -> None:
     n, told = len(entry.predictions.labels), entry.row["metrics"]["n"]
     if n != told:
         raise UserError(f"{path} has {n} texts, but the run's report tells of {told}; one of them is damaged")
+
+
+def _check_scores(entry: GeneratorEntry, runs: Runs) -> None:
+    """Raise UserError where the scores are not of as many texts as the report tells of."""
+    told = entry.row["test_documents"]
+    if entry.scores is not None and len(entry.scores.rows) != told:
+        path = runs[entry.run].folder / entry.model / "scores.csv"
+        raise UserError(
+            f"{path} has {len(entry.scores.rows)} texts, but the run's report tells of {told}; one of them is damaged"
+        )

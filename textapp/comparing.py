@@ -1,4 +1,4 @@
-"""Finished runs on the same test texts side by side, and whether a classifier has become worse from first to last."""
+"""Finished runs on the same test texts side by side, and whether a model has become worse from first to last."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import rich.console
 
-from textapp.comparable import Entry, Runs, chosen_classifiers, chosen_generators, few_labels_of, finished_runs
+from textapp.comparable import (
+    ClassifierEntry,
+    GeneratorEntry,
+    Runs,
+    chosen_models,
+    few_labels_of,
+    finished_runs,
+    scored_alike,
+)
 from textapp.errors import UserError
-from textapp.evaluation.changes import changes
+from textapp.evaluation.bits import compare_generators
+from textapp.evaluation.changes import changes, generator_changes
 from textapp.evaluation.errors import disagreements
 from textapp.evaluation.significance import compare_all
 from textapp.evaluation.verdict import verdict
@@ -47,8 +57,8 @@ def compare(
         folders: of two runs or more that had the same test texts, the oldest first.
         models: names of classifiers and generators; None for all.
         output: the folder to write, which may hold an earlier comparison; None for one beside the last run.
-        fail_if_worse: raise an error, once the report is written, where a classifier of the last run is worse
-            by more than chance than it was in the first; generators are shown and not tested.
+        fail_if_worse: raise an error, once the report is written, where a model of the last run is worse by more
+            than chance than it was in the first.
         command: how the user said it, for the report.
         console: where to show the report; None to be silent.
 
@@ -58,13 +68,13 @@ def compare(
 
     Raises:
         UserError: a folder holds no finished run or a damaged one; the runs cannot be compared; `output` is
-            something else; or, with `fail_if_worse`, a classifier is worse.
+            something else; or, with `fail_if_worse`, a model is worse.
     """
     console = console or rich.console.Console(quiet=True)
     runs = finished_runs(folders)
     target = _default_folder(runs) if output is None else output
     _check_replaceable(target)
-    report = _report(runs, chosen_classifiers(runs, models), chosen_generators(runs, models), command)
+    report = _report(runs, *chosen_models(runs, models), command)
     _write(report, target)
     print_report(report, console)
     console.print(visible(f"The comparison is in {target / 'index.html'}"), style="dim", highlight=False, markup=False)
@@ -75,17 +85,28 @@ def compare(
     return target
 
 
-def _report(runs: Runs, entries: Sequence[Entry], generators: Sequence[dict], command: str) -> dict:
-    first, *_, last = runs
-    labels = entries[0].predictions.labels
-    kept, rows = _without_copies(entries)
-    answers = {entry.name: entry.answers for entry in kept}
-    old, new = ({entry.model: entry.answers for entry in entries if entry.run == run} for run in (first, last))
-    changed = changes(labels, old, new, old_name=first, new_name=last)
-    found = verdict(labels, answers, {row["name"]: row["cost"] for row in rows})
-    probabilities = {entry.name: entry.predictions.probabilities for entry in kept}
-    differing, notes = _disagreements(runs, kept)
+def _report(
+    runs: Runs, classifiers: Sequence[ClassifierEntry], generators: Sequence[GeneratorEntry], command: str
+) -> dict:
+    *_, last = runs
+    changed, found, parts, notes = [], None, {}, []
+    rows, differing = [], []
+    if classifiers:
+        labels = classifiers[0].predictions.labels
+        kept, rows = _without_copies(classifiers)
+        answers = {entry.name: entry.answers for entry in kept}
+        changed = _changes(runs, labels, classifiers)
+        found = verdict(labels, answers, {row["name"]: row["cost"] for row in rows})
+        probabilities = {entry.name: entry.predictions.probabilities for entry in kept}
+        differing, notes = _disagreements(runs, kept)
+        parts = {"comparisons": compare_all(labels, probabilities), "few_labels": few_labels_of(runs, answers)}
+    scored = scored_alike(generators)
+    if scored:
+        sizes = scored[0].scores.sizes
+        parts["generator_comparisons"] = compare_generators({e.name: e.scores.nats for e in scored}, sizes)
+        changed = [*changed, *_generator_changes(runs, scored)]
     dataset = runs[last].report["dataset"]
+    sentences = [*(found["sentences"] if found else []), *(change["sentence"] for change in changed)]
     return build_report(
         {
             "command": command,
@@ -99,15 +120,34 @@ def _report(runs: Runs, entries: Sequence[Entry], generators: Sequence[dict], co
             "changes": changed,
         },
         rows,
-        found | {"sentences": found["sentences"] + [change["sentence"] for change in changed]},
-        generators,
-        comparisons=compare_all(labels, probabilities),
+        (found or {"sentence": sentences[0]}) | {"sentences": sentences} if sentences else None,
+        [_generator_row(entry, scored) for entry in generators],
         disagreements=differing,
-        few_labels=few_labels_of(runs, answers),
+        **parts,
     )
 
 
-def _without_copies(entries: Sequence[Entry]) -> tuple[list[Entry], list[dict]]:
+def _changes(runs: Runs, labels: np.ndarray, entries: Sequence[ClassifierEntry]) -> list[dict]:
+    first, *_, last = runs
+    old, new = ({entry.model: entry.answers for entry in entries if entry.run == run} for run in (first, last))
+    return changes(labels, old, new, old_name=first, new_name=last)
+
+
+def _generator_changes(runs: Runs, scored: Sequence[GeneratorEntry]) -> list[dict]:
+    first, *_, last = runs
+    old, new = ({entry.model: entry.scores.nats for entry in scored if entry.run == run} for run in (first, last))
+    return generator_changes(old, new, scored[0].scores.sizes, old_name=first, new_name=last)
+
+
+def _generator_row(entry: GeneratorEntry, scored: Sequence[GeneratorEntry]) -> dict:
+    row = entry.row | {"name": entry.name}
+    if entry in scored:
+        return row
+    why = "was scored on other texts" if entry.scores else "kept no scores of single texts"
+    return row | {"notes": [*row["notes"], f"Shown and not tested: its run {why}."]}
+
+
+def _without_copies(entries: Sequence[ClassifierEntry]) -> tuple[list[ClassifierEntry], list[dict]]:
     """Return the classifiers and their rows, a dummy that answers the same in several runs once."""
     kept, rows = {}, {}
     for entry in entries:
@@ -120,7 +160,7 @@ def _without_copies(entries: Sequence[Entry]) -> tuple[list[Entry], list[dict]]:
     return list(kept.values()), list(rows.values())
 
 
-def _disagreements(runs: Runs, kept: Sequence[Entry]) -> tuple[list[dict], list[str]]:
+def _disagreements(runs: Runs, kept: Sequence[ClassifierEntry]) -> tuple[list[dict], list[str]]:
     """Return where the last run's models and those of the first of the same name differ, and a note if unknown."""
     first, *_, last = runs
     names = {entry.name: entry for entry in kept if entry.row["kind"] != "dummy"}

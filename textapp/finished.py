@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -30,6 +32,21 @@ class Predictions:
     rows: np.ndarray
     labels: np.ndarray
     probabilities: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """What scores.csv holds of the N test texts that generators are scored on.
+
+    Attributes:
+        rows: int64 array of shape (N,), each text's place in its source.
+        sizes: int64 array of shape (N,), each text's length in bytes of UTF-8.
+        nats: float64 array of shape (N,), its negative log-likelihood.
+    """
+
+    rows: np.ndarray
+    sizes: np.ndarray
+    nats: np.ndarray
 
 
 class FinishedRun:
@@ -111,14 +128,12 @@ class FinishedRun:
         Raises:
             UserError: predictions.csv is missing or damaged.
         """
-        path = self.folder / model / "predictions.csv"
-        leads_out = Path(model).name != model or model == ".."
-        if leads_out or not path.is_file():
-            raise UserError(f"{self.folder} has no predictions of {model}: {path} is missing")
+        path = self._file_of(model, "predictions.csv")
+        if path is None:
+            raise UserError(f"{self.folder} has no predictions of {model}: {model}/predictions.csv is missing")
         index = {name: position for position, name in enumerate(self.label_names)}
-        try:
-            with path.open(encoding="utf-8", newline="") as file:
-                lines = list(csv.DictReader(file))
+        with _damaged(path):
+            lines = _lines(path)
             columns = [f"probability_{name}" for name in self.label_names]
             found = Predictions(
                 rows=np.array([int(line["row"]) for line in lines], np.int64),
@@ -126,7 +141,45 @@ class FinishedRun:
                 probabilities=np.array([[float(line[column]) for column in columns] for line in lines], np.float32),
             )
             checked(found.labels, found.probabilities)
-        except (KeyError, ValueError, TypeError, OverflowError, csv.Error) as error:
-            reason = f"it lacks {error}" if isinstance(error, KeyError) else error
-            raise UserError(f"{path} is damaged: {reason}") from error
         return found
+
+    def scores(self, model: str) -> Scores | None:
+        """Return what a generator says of the test texts that it is scored on; None where an older run kept none.
+
+        Raises:
+            UserError: scores.csv is damaged.
+        """
+        path = self._file_of(model, "scores.csv")
+        if path is None:
+            return None
+        with _damaged(path):
+            lines = _lines(path)
+            found = Scores(
+                rows=np.array([int(line["row"]) for line in lines], np.int64),
+                sizes=np.array([int(line["bytes"]) for line in lines], np.int64),
+                nats=np.array([float(line["nats"]) for line in lines], np.float64),
+            )
+            if not lines or (found.sizes < 0).any() or not (np.isfinite(found.nats) & (found.nats >= 0)).all():
+                raise ValueError("it has no texts, or numbers that no text can have")
+        return found
+
+    def _file_of(self, model: str, name: str) -> Path | None:
+        """Return a file of a model's folder, None where it is missing or the name leads elsewhere."""
+        path = self.folder / model / name
+        leads_out = Path(model).name != model or model == ".."
+        return None if leads_out or not path.is_file() else path
+
+
+def _lines(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@contextlib.contextmanager
+def _damaged(path: Path) -> Iterator[None]:
+    """Say in a sentence that a file of numbers is damaged."""
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, OverflowError, csv.Error) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise UserError(f"{path} is damaged: {reason}") from error

@@ -268,6 +268,8 @@ def keep(
         "bytes_on_disk": bytes_on_disk(folder),
         "peak_memory_bytes": machine.peak_memory_bytes(),
     }
+    if "nats" in answers:
+        write_scores(folder / "scores.csv", dataset, answers["nats"])
     return Trained(name=name, model=model, folder=folder, cost=cost, **answers)
 
 
@@ -282,7 +284,11 @@ def first_figures(trained: Trained, dataset: Dataset) -> dict[str, float]:
 
 def scored_texts(dataset: Dataset) -> list[str]:
     """Return the test texts that generators are scored on, of every class."""
-    return [dataset.test.texts[position] for position in representative(dataset.test.labels, most=SCORED_TEXTS)]
+    return [dataset.test.texts[position] for position in _scored(dataset)]
+
+
+def _scored(dataset: Dataset) -> Sequence[int]:
+    return representative(dataset.test.labels, most=SCORED_TEXTS)
 
 
 def scored_bytes(dataset: Dataset) -> list[int]:
@@ -307,3 +313,12 @@ def write_predictions(path: Path, dataset: Dataset, probabilities: np.ndarray) -
         for row, label, values in zip(test.rows, test.labels, probabilities, strict=True):
             answer = label_names[int(values.argmax())]
             writer.writerow([row, label_names[label], answer, *(f"{value:.7g}" for value in values)])
+
+
+def write_scores(path: Path, dataset: Dataset, nats: np.ndarray) -> None:
+    """Write a line per scored test text: its row in the source, its bytes and its negative log-likelihood."""
+    rows = [dataset.test.rows[position] for position in _scored(dataset)]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "bytes", "nats"])
+        writer.writerows(zip(rows, scored_bytes(dataset), map(repr, map(float, nats)), strict=True))

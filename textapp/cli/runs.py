@@ -24,10 +24,10 @@ def compare(
         Path | None, typer.Option(help="The folder to write. (default: compare-FIRST-LAST beside the last run)")
     ] = None,
     fail_if_worse: Annotated[
-        bool, typer.Option("--fail-if-worse", help="Exit with 1 where a classifier of the last run is worse.")
+        bool, typer.Option("--fail-if-worse", help="Exit with 1 where a model of the last run is worse.")
     ] = False,
 ) -> None:
-    """Put runs with the same test texts side by side: is a classifier worse than it was?"""
+    """Put runs with the same test texts side by side: is a model worse than it was?"""
     from textapp import comparing
 
     comparing.compare(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import stats
 
 from textapp.evaluation import wording
+from textapp.evaluation.bits import bits_per_byte, compare_generators
 from textapp.evaluation.significance import count_discordant, holm
 from textapp.evaluation.wording import SIGNIFICANCE_LEVEL
 
@@ -61,6 +62,64 @@ def changes(
         sentence = _sentence(change, only_old, only_new, n=len(labels), names=(old_name, new_name), tested=len(tested))
         found.append(change | {"sentence": sentence})
     return found
+
+
+def generator_changes(
+    old_nats: Mapping[str, np.ndarray],
+    new_nats: Mapping[str, np.ndarray],
+    sizes: Sequence[int],
+    *,
+    old_name: str = "the old run",
+    new_name: str = "the new run",
+) -> list[dict]:
+    """Says of each generator that two runs have whether it needs more bits per byte by more than chance.
+
+    The paired bootstrap over the texts, two-sided, its p-values corrected by Holm over those that score any text
+    otherwise than before.
+
+    Args:
+        old_nats: for each generator of the old run the negative log-likelihood of each text, float64 (N,).
+        new_nats: the same of the new run.
+        sizes: each text's length in bytes of UTF-8.
+        old_name: of the old run, for the sentences.
+        new_name: of the new run.
+
+    Returns:
+        As `changes`, `old` and `new` being bits per byte; empty where the texts have no byte.
+    """
+    both = [model for model in old_nats if model in new_nats]
+    compared = {}
+    for model in both:
+        for pair in compare_generators({"new": new_nats[model], "old": old_nats[model]}, sizes):
+            compared[model] = pair
+    tested = [model for model in compared if not np.array_equal(old_nats[model], new_nats[model])]
+    corrected = dict(zip(tested, holm([compared[model]["p_value"] for model in tested]), strict=True))
+    found = []
+    for model, pair in compared.items():
+        old, new = (bits_per_byte(nats[model], sizes)["bits_per_byte"] for nats in (old_nats, new_nats))
+        change = {"model": model, "old": old, "new": new, "difference": pair["difference"]}
+        change |= {"p_value": pair["p_value"], "p_value_holm": corrected.get(model, 1.0)}
+        change["worse"] = change["difference"] > 0 and change["p_value_holm"] < SIGNIFICANCE_LEVEL
+        names = (old_name, new_name)
+        found.append(change | {"sentence": _bits_sentence(change, n=len(sizes), names=names, tested=len(tested))})
+    return found
+
+
+def _bits_sentence(change: dict, *, n: int, names: tuple[str, str], tested: int) -> str:
+    """Returns a generator's change in words; ours stand first, as Markdown wants it."""
+    model, (old_name, new_name) = change["model"], names
+    if not change["difference"]:
+        return (
+            f"No difference shown: {model} needs {change['new']:.3f} bits per byte for the {wording.texts(n)} in "
+            f"{new_name} as in {old_name}."
+        )
+    head = "Not shown to be worse" if change["difference"] < 0 else "No difference shown"
+    corrected = "Holm-corrected " if tested > 1 else ""
+    return (
+        f"{'Worse' if change['worse'] else head}: {model} needs {change['new']:.3f} bits per byte in {new_name} and "
+        f"{change['old']:.3f} in {old_name}, for {wording.texts(n)} (paired bootstrap, {corrected}"
+        f"{wording.p_value(change['p_value_holm'])})."
+    )
 
 
 def _p_value(only_old: int, only_new: int) -> float:
