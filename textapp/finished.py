@@ -159,7 +159,7 @@ class FinishedRun:
                 sizes=np.array([int(line["bytes"]) for line in lines], np.int64),
                 nats=np.array([float(line["nats"]) for line in lines], np.float64),
             )
-            if not lines or (found.sizes < 0).any() or not (np.isfinite(found.nats) & (found.nats >= 0)).all():
+            if not lines or (found.sizes < 0).any() or not np.isfinite(found.nats).all():
                 raise ValueError("it has no texts, or numbers that no text can have")
         return found
 
