@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from textapp.evaluation.bits import bits_per_byte, compare_generators
+from textapp.evaluation.bits import bits_per_byte, compare_generators, fewest_bits
 
 LN2 = np.log(2)
 
@@ -58,4 +58,22 @@ def test_pairs_of_generators():
     assert found["better"] == "better"
     assert found["p_value"] <= found["p_value_holm"] < 0.05
     assert pairs["better", "like it"]["better"] is None
+    # The two that need the fewest are those that the sentence is about.
+    needs = {name: found.sum() / LN2 / sizes.sum() for name, found in nats.items()}
+    best, second = sorted(needs, key=needs.get)[:2]
+    (sentence,) = fewest_bits(nats, sizes, list(pairs.values()))
+    assert {best, second} == {"better", "like it"}
+    assert sentence.startswith(f"Fewest bits per byte: {best}, {needs[best]:.3f} for 60 test texts, ")
+    assert f" fewer than {second}; that is not more than chance could give (paired bootstrap, Holm-" in sentence
+    assert sentence.endswith(": no difference shown.")
+    two = {name: nats[name] for name in ("worse", "better")}
+    (sentence,) = fewest_bits(two, sizes, compare_generators(two, sizes))
+    assert sentence.endswith(
+        f"better, {needs['better']:.3f} for 60 test texts, 0.050 fewer than worse; that is more than chance (paired "
+        "bootstrap, p = 0.002)."
+    )
+    same = {"a": nats["worse"], "b": nats["worse"]}
+    (sentence,) = fewest_bits(same, sizes, compare_generators(same, sizes))
+    assert sentence.endswith("for 60 test texts, as many as b: no difference shown.")
+    assert fewest_bits({"a": nats["worse"]}, sizes, []) == []
     assert pairs["better", "like it"]["interval"][0] < 0 < pairs["better", "like it"]["interval"][1]

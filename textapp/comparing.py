@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import rich.console
 
 from textapp.comparable import (
@@ -21,11 +20,11 @@ from textapp.comparable import (
     scored_alike,
 )
 from textapp.errors import UserError
-from textapp.evaluation.bits import compare_generators
+from textapp.evaluation.bits import compare_generators, fewest_bits
 from textapp.evaluation.changes import changes, generator_changes
 from textapp.evaluation.errors import disagreements
 from textapp.evaluation.significance import compare_all
-from textapp.evaluation.verdict import verdict
+from textapp.evaluation.verdict import verdict, with_sentences
 from textapp.finished import FinishedRun
 from textapp.json_files import read_json
 from textapp.reports.schema import build_report
@@ -89,24 +88,13 @@ def _report(
     runs: Runs, classifiers: Sequence[ClassifierEntry], generators: Sequence[GeneratorEntry], command: str
 ) -> dict:
     *_, last = runs
-    changed, found, parts, notes = [], None, {}, []
-    rows, differing = [], []
-    if classifiers:
-        labels = classifiers[0].predictions.labels
-        kept, rows = _without_copies(classifiers)
-        answers = {entry.name: entry.answers for entry in kept}
-        changed = _changes(runs, labels, classifiers)
-        found = verdict(labels, answers, {row["name"]: row["cost"] for row in rows})
-        probabilities = {entry.name: entry.predictions.probabilities for entry in kept}
-        differing, notes = _disagreements(runs, kept)
-        parts = {"comparisons": compare_all(labels, probabilities), "few_labels": few_labels_of(runs, answers)}
+    rows, found, parts, notes = _between_classifiers(runs, classifiers) if classifiers else ([], None, {}, [])
     scored = scored_alike(generators)
-    if scored:
-        sizes = scored[0].scores.sizes
-        parts["generator_comparisons"] = compare_generators({e.name: e.scores.nats for e in scored}, sizes)
-        changed = [*changed, *_generator_changes(runs, scored)]
+    nats, sizes = {entry.name: entry.scores.nats for entry in scored}, scored[0].scores.sizes if scored else ()
+    pairs = compare_generators(nats, sizes)
+    changed = [*_changes(runs, classifiers), *_generator_changes(runs, scored, sizes)]
+    said = [*fewest_bits(nats, sizes, pairs), *(change["sentence"] for change in changed)]
     dataset = runs[last].report["dataset"]
-    sentences = [*(found["sentences"] if found else []), *(change["sentence"] for change in changed)]
     return build_report(
         {
             "command": command,
@@ -120,23 +108,41 @@ def _report(
             "changes": changed,
         },
         rows,
-        (found or {"sentence": sentences[0]}) | {"sentences": sentences} if sentences else None,
+        with_sentences(found, said),
         [_generator_row(entry, scored) for entry in generators],
-        disagreements=differing,
+        generator_comparisons=pairs,
         **parts,
     )
 
 
-def _changes(runs: Runs, labels: np.ndarray, entries: Sequence[ClassifierEntry]) -> list[dict]:
+def _between_classifiers(
+    runs: Runs, entries: Sequence[ClassifierEntry]
+) -> tuple[list[dict], dict, dict[str, object], list[str]]:
+    """Return the rows of the classifiers, the verdict on them, other parts of the report, and notes."""
+    labels = entries[0].predictions.labels
+    kept, rows = _without_copies(entries)
+    answers = {entry.name: entry.answers for entry in kept}
+    differing, notes = _disagreements(runs, kept)
+    parts = {
+        "comparisons": compare_all(labels, {entry.name: entry.predictions.probabilities for entry in kept}),
+        "disagreements": differing,
+        "few_labels": few_labels_of(runs, answers),
+    }
+    return rows, verdict(labels, answers, {row["name"]: row["cost"] for row in rows}), parts, notes
+
+
+def _changes(runs: Runs, entries: Sequence[ClassifierEntry]) -> list[dict]:
+    if not entries:
+        return []
     first, *_, last = runs
     old, new = ({entry.model: entry.answers for entry in entries if entry.run == run} for run in (first, last))
-    return changes(labels, old, new, old_name=first, new_name=last)
+    return changes(entries[0].predictions.labels, old, new, old_name=first, new_name=last)
 
 
-def _generator_changes(runs: Runs, scored: Sequence[GeneratorEntry]) -> list[dict]:
+def _generator_changes(runs: Runs, scored: Sequence[GeneratorEntry], sizes: Sequence[int]) -> list[dict]:
     first, *_, last = runs
     old, new = ({entry.model: entry.scores.nats for entry in scored if entry.run == run} for run in (first, last))
-    return generator_changes(old, new, scored[0].scores.sizes, old_name=first, new_name=last)
+    return generator_changes(old, new, sizes, old_name=first, new_name=last)
 
 
 def _generator_row(entry: GeneratorEntry, scored: Sequence[GeneratorEntry]) -> dict:

@@ -14,7 +14,7 @@ from textapp.datasets.description import length_histogram
 from textapp.datasets.near_duplicates import near_duplicates
 from textapp.datasets.splitting import representative
 from textapp.evaluation.abstention import accuracy_coverage, conformal
-from textapp.evaluation.bits import bits_per_byte, compare_generators
+from textapp.evaluation.bits import bits_per_byte, compare_generators, fewest_bits
 from textapp.evaluation.calibration import reliability
 from textapp.evaluation.distillation import gap_closed
 from textapp.evaluation.errors import confident_errors, disagreements, likely_label_errors
@@ -166,10 +166,11 @@ def distillation(
     }
 
 
-def between_generators(models: Sequence[Trained], dataset: Dataset) -> list[dict]:
-    """Return every pair of generators, by the bits per byte of the same test texts."""
-    nats = {trained.name: trained.nats for trained in models if trained.nats is not None}
-    return compare_generators(nats, scored_bytes(dataset))
+def between_generators(models: Sequence[Trained], dataset: Dataset) -> tuple[list[dict], list[str]]:
+    """Return every pair of generators, by the bits per byte of the same test texts, and what the verdict says of it."""
+    nats, sizes = {trained.name: trained.nats for trained in models if trained.nats is not None}, scored_bytes(dataset)
+    pairs = compare_generators(nats, sizes)
+    return pairs, fewest_bits(nats, sizes, pairs)
 
 
 def scrubbed(models: Sequence[Trained], notes: Sequence[str]) -> dict:

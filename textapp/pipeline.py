@@ -17,6 +17,7 @@ from textapp.combining import can_mix, check_ensemble, distil_model, ensemble_mo
 from textapp.config import TrainConfig
 from textapp.datasets import Dataset, load_dataset
 from textapp.errors import UserError
+from textapp.evaluation.verdict import with_sentences
 from textapp.export.parity import check_classifier, check_generator
 from textapp.export.process import at_once, export_models
 from textapp.few_labels import check_label_counts, few_labels
@@ -306,6 +307,7 @@ def _measure(
     parts["few_labels"] = fewer
     progress.start("measuring what generators write")
     parts["generation"] = measure_generation(models, dataset)
-    parts["generator_comparisons"] = between_generators(models, dataset)
+    parts["generator_comparisons"], sentences = between_generators(models, dataset)
+    parts["verdict"] = with_sentences(parts.get("verdict"), sentences)
     job.cleaning.forget()
     return build_report({**facts, "dataset": data}, classifiers, generators=generators, **parts)

@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
+from textapp.evaluation import wording
 from textapp.evaluation.bootstrap import (
     Measure,
     enough_resamples,
@@ -68,6 +69,32 @@ def compare_generators(nats: Mapping[str, np.ndarray], sizes: Sequence[int]) -> 
         better = pair["a"] if pair["difference"] < 0 else pair["b"]
         pair |= {"p_value_holm": corrected, "better": better if corrected < SIGNIFICANCE_LEVEL else None}
     return pairs
+
+
+def fewest_bits(nats: Mapping[str, np.ndarray], sizes: Sequence[int], pairs: Sequence[dict]) -> list[str]:
+    """Says which generator needs the fewest bits per byte, and whether that is more than chance.
+
+    Args:
+        nats, sizes: as for `compare_generators`, and
+        pairs: what that returned.
+
+    Returns:
+        A sentence; none where nothing is compared.
+    """
+    if not pairs:
+        return []
+    values = {name: measured(_measure(found, sizes), len(found))["bits"] for name, found in nats.items()}
+    best, second = sorted(values, key=values.__getitem__)[:2]  # stable: the first given wins a tie
+    pair = next(pair for pair in pairs if {pair["a"], pair["b"]} == {best, second})
+    lead = values[second] - values[best]
+    head = f"Fewest bits per byte: {best}, {values[best]:.3f} for {wording.texts(len(sizes))}"
+    if not lead:
+        return [f"{head}, as many as {second}: no difference shown."]
+    fewer = f"{lead:.3f}" if lead >= 0.0005 else f"{lead:.2g}"
+    how = f"(paired bootstrap, {'Holm-corrected ' if len(pairs) > 1 else ''}{wording.p_value(pair['p_value_holm'])})"
+    if pair["better"]:
+        return [f"{head}, {fewer} fewer than {second}; that is more than chance {how}."]
+    return [f"{head}, {fewer} fewer than {second}; that is not more than chance could give {how}: no difference shown."]
 
 
 def _measure(nats: np.ndarray, sizes: Sequence[int]) -> Measure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -71,6 +71,17 @@ def verdict(
         "sentence": _sentence(ranked, pairs, n=len(labels)),
         "sentences": sentences,
     }
+
+
+def with_sentences(found: dict | None, more: Sequence[str]) -> dict | None:
+    """Returns a verdict that says more, or one of these sentences alone where there is none on classifiers.
+
+    Args:
+        found: what `verdict` returned; None without classifiers.
+        more: sentences.
+    """
+    sentences = [*(found["sentences"] if found else ()), *more]
+    return {**(found or {"sentence": sentences[0]}), "sentences": sentences} if sentences else None
 
 
 def _sentence(ranked: Mapping[str, list[float]], pairs: list[dict], *, n: int) -> str:

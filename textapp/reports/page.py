@@ -49,7 +49,7 @@ class Section:
 
 
 SECTIONS = (
-    Section("verdict", "Verdict", section_results.verdict, "Verdict: there is no classifier."),
+    Section("verdict", "Verdict", section_results.verdict, "Verdict: there is nothing to compare."),
     Section("runs", "Runs", section_results.runs, ""),
     Section("classifiers", "Classifiers", section_results.classifiers, ""),
     Section(
