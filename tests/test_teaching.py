@@ -17,6 +17,7 @@ from textapp.datasets.unlabelled import read_unlabelled
 from textapp.errors import UserError
 from textapp.evaluation.distillation import gap_closed
 from textapp.locks import lock
+from textapp.models import Encoder
 from textapp.text import cache as cache_module
 from textapp.training.progress import Progress
 
@@ -168,16 +169,27 @@ def test_gap_closed():
     assert gap_closed(labels, answers[2], answers[0], answers[1])["gap_closed"] is None
 
 
-def test_the_main_job(textapp, tiny_models, csv_file, tmp_path):
+def test_the_main_job(textapp, tiny_models, csv_file, tmp_path, monkeypatch):
+    learned, fit = [], Encoder.fit
+
+    def noted(self, train, *rest, **named):
+        learned.append((len(train), self.seed))
+        return fit(self, train, *rest, **named)
+
+    monkeypatch.setattr(Encoder, "fit", noted)
     train = ["train", "--data", csv_file, "--output", tmp_path, "--epochs", 1]
     assert textapp(*train, "--models", "nbsvm", "--run", "first").exit_code == 0
     more = tmp_path / "more.csv"
     more.write_text("text\n" + "".join(f"a good film without number {n}\n" for n in range(9)))
     teacher = ["--teacher", tmp_path / "first" / "nbsvm", "--unlabelled", more]
-    result = textapp(*train, "--models", "majority,encoder", *teacher, "--run", "second")
+    result = textapp(*train, "--models", "majority,encoder", *teacher, "--run", "second", "--seeds", 2)
     assert result.exit_code == 0, result.output
     report = run_example.read(tmp_path / "second" / "report" / "report.json")
     assert [row["name"] for row in report["classifiers"]] == ["majority", "encoder", "encoder-distilled"]
+    assert learned == [(48, 0), (48, 1), (57, 0), (57, 1)]
+    for row in report["classifiers"][1:]:
+        assert row["seeds"]["seeds"] == [0, 1]
+        assert row["seeds"]["accuracies"][0] == row["metrics"]["accuracy"]
     found = report["distillation"]
     assert (found["teacher"], found["labelled_texts"], found["unlabelled"]["texts"]) == ("first/nbsvm", 48, 9)
     (student,) = found["students"]

@@ -199,7 +199,8 @@ def _train_models(
         progress.model(name, logs=run.folder / name / "logs" if config.tensorboard else None)
         plain = resuming.model(name, partial(train_model, name, config, *around, tokens=job.tokens))
         models.append(plain)
-        train_more_seeds(plain, config, job.cleaning, job.dataset, resuming, progress)
+        of_run = (config, job.cleaning, job.dataset, resuming, progress)
+        train_more_seeds(plain, name, job.dataset.train, *of_run)
         if name in job.quantizable:
             make = partial(quantize_model, plain, config.quantize, job.dataset, run, progress)
             models.append(resuming.model(f"{name}-{config.quantize}", make))
@@ -207,6 +208,7 @@ def _train_models(
             progress.model(f"{name}-distilled")
             make = partial(distil_model, plain, teaching, config, *around)
             models.append(resuming.model(f"{name}-distilled", make))
+            train_more_seeds(models[-1], name, teaching.split, *of_run)
     if config.ensemble:
         progress.model("ensemble")
         models.append(resuming.model("ensemble", partial(ensemble_model, models, job.others, *around)))
