@@ -67,8 +67,10 @@ def test_the_command_above_a_table_names_no_folder_of_a_machine(monkeypatch):
 def test_what_a_student_is_worth_is_said():
     students = [{"name": "encoder-distilled", "speed_ratio": 48.7, "gap_closed": 0.504}]
     students.append({"name": "lstm-distilled", "speed_ratio": 20, "gap_closed": None})
+    students.append({"name": "slow", "speed_ratio": 0.472, "gap_closed": None})
     reports = {"linear": {}, "distilled": {"distillation": {"teacher": "minilm/minilm", "students": students}}}
     assert students_of(reports) == [
         "encoder-distilled answers 49 times as many texts a second as minilm/minilm and closes 50% of the gap to it.",
         "lstm-distilled answers 20 times as many texts a second as minilm/minilm.",
+        "slow answers 0.47 times as many texts a second as minilm/minilm.",
     ]

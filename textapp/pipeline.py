@@ -194,13 +194,13 @@ def _train_models(
 ) -> list[Trained]:
     """Return every model of the run; one that an interrupted run has is read instead of trained."""
     config, around = job.config, (job.cleaning, job.dataset, run, progress)
+    for_seeds = (config, job.cleaning, job.dataset, resuming, progress)
     models = []
     for name in job.names:
         progress.model(name, logs=run.folder / name / "logs" if config.tensorboard else None)
         plain = resuming.model(name, partial(train_model, name, config, *around, tokens=job.tokens))
         models.append(plain)
-        of_run = (config, job.cleaning, job.dataset, resuming, progress)
-        train_more_seeds(plain, name, job.dataset.train, *of_run)
+        train_more_seeds(plain, name, job.dataset.train, *for_seeds)
         if name in job.quantizable:
             make = partial(quantize_model, plain, config.quantize, job.dataset, run, progress)
             models.append(resuming.model(f"{name}-{config.quantize}", make))
@@ -208,7 +208,7 @@ def _train_models(
             progress.model(f"{name}-distilled")
             make = partial(distil_model, plain, teaching, config, *around)
             models.append(resuming.model(f"{name}-distilled", make))
-            train_more_seeds(models[-1], name, teaching.split, *of_run)
+            train_more_seeds(models[-1], name, teaching.split, *for_seeds)
     if config.ensemble:
         progress.model("ensemble")
         models.append(resuming.model("ensemble", partial(ensemble_model, models, job.others, *around)))

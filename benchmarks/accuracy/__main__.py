@@ -107,12 +107,16 @@ def _values(words: Sequence[str]) -> dict[str, str]:
 def students_of(reports: dict[str, dict]) -> list[str]:
     """Return a sentence for each student of a teacher: how fast it is, and how near."""
     return [
-        f"{student['name']} answers {student['speed_ratio']:.0f} times as many texts a second as {found['teacher']}"
+        f"{student['name']} answers {_times(student['speed_ratio'])} times as many texts a second as {found['teacher']}"
         + ("." if student["gap_closed"] is None else f" and closes {student['gap_closed']:.0%} of the gap to it.")
         for report in reports.values()
         if (found := report.get("distillation"))
         for student in found["students"]
     ]
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 2 else f"{ratio:.2f}"
 
 
 def rows_of(name: str, report: dict) -> list[list[str]]:

@@ -34,9 +34,13 @@ def bits_per_byte(nats: np.ndarray, sizes: Sequence[int]) -> dict:
     """
     if sum(sizes) == 0:
         return {"bits_per_byte": 0.0, "interval": None}
-    measure = _measure(nats, sizes)
-    value = measured(measure, len(nats))["bits"]
-    return {"bits_per_byte": value, "interval": percentile_interval(resampled(measure, len(nats))["bits"])}
+    samples = resampled(_measure(nats, sizes), len(nats))["bits"]
+    return {"bits_per_byte": bits_of(nats, sizes), "interval": percentile_interval(samples)}
+
+
+def bits_of(nats: np.ndarray, sizes: Sequence[int]) -> float:
+    """Returns the bits per byte of texts, as `bits_per_byte` takes them, that have one."""
+    return measured(_measure(nats, sizes), len(nats))["bits"]
 
 
 def compare_generators(nats: Mapping[str, np.ndarray], sizes: Sequence[int]) -> list[dict]:
@@ -57,9 +61,8 @@ def compare_generators(nats: Mapping[str, np.ndarray], sizes: Sequence[int]) -> 
     resamples = enough_resamples(math.comb(len(nats), 2), size=len(sizes) * len(nats))
     values, samples = {}, {}
     for name, found in nats.items():
-        measure = _measure(found, sizes)
-        values[name] = measured(measure, len(found))["bits"]
-        samples[name] = resampled(measure, len(found), resamples=resamples)["bits"]
+        values[name] = bits_of(found, sizes)
+        samples[name] = resampled(_measure(found, sizes), len(found), resamples=resamples)["bits"]
     pairs = []
     for a, b in combinations(nats, 2):
         differing = int((nats[a] != nats[b]).sum())
@@ -83,7 +86,7 @@ def fewest_bits(nats: Mapping[str, np.ndarray], sizes: Sequence[int], pairs: Seq
     """
     if not pairs:
         return []
-    values = {name: measured(_measure(found, sizes), len(found))["bits"] for name, found in nats.items()}
+    values = {name: bits_of(found, sizes) for name, found in nats.items()}
     best, second = sorted(values, key=values.__getitem__)[:2]  # stable: the first given wins a tie
     pair = next(pair for pair in pairs if {pair["a"], pair["b"]} == {best, second})
     lead = values[second] - values[best]

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from textapp.evaluation import wording
-from textapp.evaluation.bits import bits_per_byte, compare_generators
+from textapp.evaluation.bits import bits_of, compare_generators
 from textapp.evaluation.significance import count_discordant, holm
 from textapp.evaluation.wording import SIGNIFICANCE_LEVEL
 
@@ -96,7 +96,7 @@ def generator_changes(
     corrected = dict(zip(tested, holm([compared[model]["p_value"] for model in tested]), strict=True))
     found = []
     for model, pair in compared.items():
-        old, new = (bits_per_byte(nats[model], sizes)["bits_per_byte"] for nats in (old_nats, new_nats))
+        old, new = (bits_of(nats[model], sizes) for nats in (old_nats, new_nats))
         change = {"model": model, "old": old, "new": new, "difference": pair["difference"]}
         change |= {"p_value": pair["p_value"], "p_value_holm": corrected.get(model, 1.0)}
         change["worse"] = change["difference"] > 0 and change["p_value_holm"] < SIGNIFICANCE_LEVEL
