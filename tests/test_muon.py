@@ -37,6 +37,16 @@ def test_all_others_learn_by_adamw(name, shape):
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 
+def test_in_bfloat16_a_step_is_orthogonal_but_for_its_rounding():
+    start, gradients = numbers((8, 2, 4))
+    found, wanted = (
+        stepped(KernelMuon(0.1, weight_decay=0.0, precision=precision), start, gradients, name="kernel") - start
+        for precision in ("bfloat16", "float32")
+    )
+    size = np.linalg.norm(wanted)
+    assert 1e-4 * size < np.linalg.norm(found - wanted) < 0.1 * size
+
+
 def test_what_learns_how_in_a_decoder():
     network = keras_hub.models.GPT2Backbone(
         vocabulary_size=9, num_layers=2, num_heads=2, hidden_dim=4, intermediate_dim=8, max_sequence_length=5

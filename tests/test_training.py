@@ -12,6 +12,8 @@ import tiny
 from rich.console import Console
 
 from textapp.errors import UserError
+from textapp.models import Decoder, decoder
+from textapp.models.keras_file import COMPILE
 from textapp.training import precision
 from textapp.training.batches import POOL, WIDTHS, Batches, shorten
 from textapp.training.fit import fit
@@ -336,6 +338,27 @@ def test_precision_is_chosen_by_width_and_device(monkeypatch, wanted, width, com
     monkeypatch.setattr(precision, "has_bfloat16", lambda: device != "neither")
     monkeypatch.setattr(precision, "has_gpu", lambda: device == "gpu")
     assert precision.choose_precision(wanted, width=width, compiled=compiled) == chosen
+
+
+@pytest.mark.skipif(COMPILE, reason="JAX compiles every step")
+@pytest.mark.parametrize(
+    ("options", "device", "computation"),
+    [
+        ({"hidden_dim": precision.WIDE}, "bfloat16", "bfloat16"),
+        ({"hidden_dim": precision.WIDE}, "gpu", "bfloat16, XLA"),
+        ({"hidden_dim": precision.WIDE}, "neither", "float32, XLA"),
+        ({"hidden_dim": precision.WIDE - 1}, "bfloat16", "float32, XLA"),
+        ({"hidden_dim": precision.WIDE, "precision": "float32"}, "bfloat16", "float32, XLA"),
+        ({"hidden_dim": precision.WIDE, "jit_compile": True}, "bfloat16", "float32, XLA"),
+        ({"hidden_dim": precision.WIDE, "jit_compile": False}, "bfloat16", "bfloat16"),
+        ({"hidden_dim": 1, "jit_compile": False}, "bfloat16", "float32"),
+    ],
+)
+def test_a_decoder_is_compiled_where_it_pays(monkeypatch, options, device, computation):
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: device != "neither")
+    for module in (precision, decoder):
+        monkeypatch.setattr(module, "has_gpu", lambda: device == "gpu")
+    assert Decoder(**options).computation == computation
 
 
 def test_an_unknown_precision_is_refused():

@@ -32,7 +32,7 @@ from textapp.text.cache import CachedCleaning
 from textapp.text.cleaning import load_stopwords, make_cleaning
 from textapp.text.subwords import END_ID
 from textapp.text.vocabulary import Vocabulary
-from textapp.training.batches import Batches
+from textapp.training.batches import WORKERS, Batches
 from textapp.training.windows import score_windows
 
 DECODER_TEXTS = 6_000  # enough for the subwords and the windows
@@ -280,7 +280,7 @@ class _Same(keras.utils.PyDataset):
     """The first whole batches of a dataset, the same in every epoch."""
 
     def __init__(self, batches: keras.utils.PyDataset, count: int):
-        super().__init__()
+        super().__init__(workers=WORKERS)  # with one thread the end of an epoch would wait, as in no training of ours
         sizes = [len(batches[index][1]) for index in range(len(batches))]
         self._batches = batches
         self._chosen = [index for index, size in enumerate(sizes) if size == max(sizes)][:count]

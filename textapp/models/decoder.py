@@ -15,6 +15,7 @@ import numpy as np
 
 from textapp.datasets import Split
 from textapp.errors import UserError
+from textapp.machine import has_gpu
 from textapp.models.cached_reader import CachedReader
 from textapp.models.decoding import generate_ids, read_ids, uniform_numbers
 from textapp.models.folder import require_file
@@ -71,7 +72,8 @@ class Decoder(Generator):
         budget: how many seconds to train, subwords and all, the rate reaching zero when they are over, over at most
             `epochs` passes, None for as many as it allows; it takes the place of `training_tokens` and `checks`.
         precision: "auto", "float32" or "bfloat16", of the training; answers are float32.
-        jit_compile: whether XLA compiles the training step: twice as fast on a CPU after some seconds.
+        jit_compile: whether XLA compiles the training step; None for wherever that is faster: in float32 (on a CPU
+            twice, after some seconds) and on a GPU.
         label_names: each has a token, too, which stands before texts with that label.
         unlabelled: the share of training texts before which it is left out, so that texts can be written and scored
             without a label.
@@ -100,7 +102,7 @@ class Decoder(Generator):
     checks: int = 5
     budget: float | None = None
     precision: str = "auto"
-    jit_compile: bool = True
+    jit_compile: bool | None = None
     unlabelled: float = 0.5
     init_from: str | None = None
     quantization: str | None = None
@@ -158,7 +160,7 @@ class Decoder(Generator):
             steps = checks * len(windows)
             rate = warmed_up(rate, steps=steps, rising=min(50, math.ceil(steps / 10)))
         trained.compile(
-            optimizer=from_scratch(rate),
+            optimizer=from_scratch(rate, precision=self.chosen_precision),
             # Padding has weight 0 and must not count as tokens that were predicted perfectly.
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight"),
             weighted_metrics=[],
@@ -218,7 +220,7 @@ class Decoder(Generator):
     @property
     def chosen_precision(self) -> str:
         """What `precision` comes to on this device: "float32" or "bfloat16"."""
-        return choose_precision(self.precision, width=self.hidden_dim, compiled=self._compiled)
+        return choose_precision(self.precision, width=self.hidden_dim, compiled=bool(self.jit_compile) or COMPILE)
 
     @property
     def computation(self) -> str:
@@ -227,6 +229,8 @@ class Decoder(Generator):
 
     @property
     def _compiled(self) -> bool:
+        if self.jit_compile is None:
+            return COMPILE or has_gpu() or self.chosen_precision == "float32"
         return self.jit_compile or COMPILE
 
     def _plain_network(self) -> keras.Model:

@@ -14,22 +14,32 @@ class KernelMuon(keras.optimizers.Muon):
     Keras's own leaves kernels of three axes to AdamW, which are all of an attention's, and takes its biases of two axes
     for matrices. Here a kernel from D numbers to H heads, (D, H, D / H), is the matrix (D, D) that it is to the
     network, and so is the one back, (H, D / H, D). It needs D to be no less than the width of a head, as it ever is.
+
+    Args:
+        arguments: as for Keras's.
+        precision: "float32" or "bfloat16", of the multiplications that make a step orthogonal; the latter is Jordan's.
     """
+
+    def __init__(self, *arguments, precision: str = "float32", **options):
+        super().__init__(*arguments, **options)
+        self._precision = precision
 
     def _should_use_adamw(self, variable) -> bool:
         return len(variable.shape) not in (2, 3) or not variable.path.endswith("kernel")
 
     def zeropower_via_newtonschulz5(self, x, steps: int):
-        return ops.reshape(super().zeropower_via_newtonschulz5(_as_matrix(x), steps), x.shape)
+        matrix = super().zeropower_via_newtonschulz5(ops.cast(_as_matrix(x), self._precision), steps)
+        return ops.cast(ops.reshape(matrix, x.shape), x.dtype)
 
     def lr_adjust(self, x):
         return ops.reshape(super().lr_adjust(_as_matrix(x)), x.shape)
 
 
-def from_scratch(learning_rate: Rate) -> KernelMuon:
-    """Return what a small transformer is trained with from random weights."""
+def from_scratch(learning_rate: Rate, *, precision: str = "float32") -> KernelMuon:
+    """Return what a small transformer that computes in a precision is trained with from random weights."""
     return KernelMuon(
         learning_rate,
+        precision=precision,
         weight_decay=0.01,
         adam_weight_decay=0.01,
         adam_beta_2=0.98,
