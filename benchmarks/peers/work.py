@@ -50,7 +50,7 @@ class Work:
 
 WORK = {
     "lstm_train": Work(
-        group="lstm", title="LSTM, both directions, training", unit="texts", amount=100, least=1.0, stretch=1.5
+        group="lstm", title="LSTM, both directions, training", unit="texts", amount=300, least=1.0, stretch=1.5
     ),
     "lstm_predict": Work(group="lstm", title="LSTM, predicting", unit="texts", amount=100),
     "encoder_train": Work(

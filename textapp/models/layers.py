@@ -18,7 +18,7 @@ class MaskedPooling(keras.layers.Layer):
         inputs = ops.cast(inputs, "float32")  # a sum of bfloat16 numbers loses the last ones
         mask = ops.expand_dims(ops.cast(padding_mask, "float32"), axis=-1)  # (B, T, 1)
         mean = ops.sum(inputs * mask, axis=1) / ops.maximum(ops.sum(mask, axis=1), 1)
-        maximum = ops.max(ops.where(mask > 0, inputs, LOWEST), axis=1)
+        maximum = ops.max(inputs + (1 - mask) * LOWEST, axis=1)  # a sum: its gradient is cheaper than a choice's
         return ops.concatenate([mean, maximum], axis=-1)
 
     def compute_output_shape(self, inputs_shape, padding_mask_shape=None):
