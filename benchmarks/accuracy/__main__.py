@@ -42,7 +42,7 @@ def main() -> int:
         given = {name: path.resolve() for name in recipe.files if (path := getattr(chosen, name))}
         reports = run(recipe, output, {**given, "seed": chosen.seed, "seeds": chosen.seeds})
     reached = recipe.reaches(reports)
-    verdict = f"{recipe.figure}: {reached:.4g}, to be at least {recipe.least:g}: "
+    verdict = f"{recipe.figure}: {reached:.5g}, to be at least {recipe.least:g}: "
     verdict += "reached" if reached >= recipe.least else "not reached"
     steps = [step.format(output="runs", seed=chosen.seed, seeds=chosen.seeds, **_shown(given)) for step in recipe.steps]
     write_table(
