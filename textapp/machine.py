@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.metadata
+import importlib.util
 import platform
 import resource
+import subprocess
 import sys
 from pathlib import Path
 
@@ -30,10 +32,15 @@ def versions() -> dict[str, str]:
 
 
 def device() -> str:
-    """Return the processor or the GPUs that train, with the backend: "2 x AMD EPYC 7B13, tensorflow"."""
+    """Return what trains, and the backend: "1 x NVIDIA H100 80GB HBM3, jax" or "2 cores of AMD EPYC 7B13, jax"."""
     if gpus := _gpus():
-        return f"{len(gpus)} x GPU, {keras.backend.backend()}"
+        return f"{len(gpus)} x {_gpu_name()}, {keras.backend.backend()}"
     return f"{cores()} cores of {_processor()}, {keras.backend.backend()}"
+
+
+def has_tensorflow() -> bool:
+    """Return whether TensorFlow, without which there are no SavedModels, is installed."""
+    return importlib.util.find_spec("tensorflow") is not None
 
 
 def has_gpu() -> bool:
@@ -47,6 +54,16 @@ def _gpus() -> list[str]:
         return keras.distribution.list_devices("gpu")
     except RuntimeError:  # JAX's way to say that there is none
         return []
+
+
+def _gpu_name() -> str:
+    """Return what NVIDIA's driver calls the first GPU; "GPU" where it does not say."""
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        lines = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.splitlines()
+    except (OSError, subprocess.SubprocessError):
+        return "GPU"
+    return next((line.strip() for line in lines if line.strip()), "GPU")
 
 
 def has_bfloat16() -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import importlib.util
-import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,8 +17,6 @@ from textapp.config import TrainConfig
 from textapp.datasets import Dataset, load_dataset
 from textapp.errors import UserError
 from textapp.evaluation.verdict import with_sentences
-from textapp.export.parity import check_classifier, check_generator
-from textapp.export.process import at_once, export_models
 from textapp.few_labels import check_label_counts, few_labels
 from textapp.fitting import (
     Trained,
@@ -40,7 +37,6 @@ from textapp.measuring import (
     scrubbed,
     slices,
 )
-from textapp.memory import give_memory_back
 from textapp.models import Classifier
 from textapp.models.folder import write_json
 from textapp.more_seeds import train_more_seeds
@@ -51,15 +47,13 @@ from textapp.reports.terminal import print_report
 from textapp.reports.write import write_model_cards, write_report
 from textapp.resuming import Resuming, choices
 from textapp.run import RunFolder
+from textapp.shipping import add_saved_models, saved_models_missing
 from textapp.teaching import Teaching, chosen_students, teach, the_teacher
 from textapp.text.cache import CachedCleaning
 from textapp.text.cleaning import make_cleaning
 from textapp.text.generator_tokens import SharedTokens, check_tokens
 from textapp.training.precision import check_precision
 from textapp.training.progress import Progress, Stopwatch
-
-SAVED_MODEL = "1"  # the first version, in TensorFlow Serving's layout
-PARITY_TEXTS = 20  # for a generator's prompts
 
 
 def train(config: TrainConfig, *, command: str = "", console: rich.console.Console | None = None) -> Path:
@@ -101,7 +95,8 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
         job.cleaning.forget()
         stopwatch.turn_to(stopwatch.seconds + resuming.seconds)
         seconds = {"training": stopwatch.seconds}
-        refused = _export(models, dataset, progress)
+        facts["saved_models_missing"] = saved_models_missing(run.final)
+        refused = [] if facts["saved_models_missing"] else add_saved_models(models, dataset, progress)
         seconds["export"] = stopwatch.seconds - sum(seconds.values())
         report = _measure(models, job, facts, progress, teaching, fewer)
         progress.start("writing the report")
@@ -122,6 +117,8 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     )
     print_report(report, console)
     console.print(f"The run is in {folder}; open report/index.html", style="dim", highlight=False, markup=False)
+    if missing := facts["saved_models_missing"]:
+        console.print(f"It has {missing}", highlight=False, markup=False)
     if refused:
         raise UserError(f"the run in {folder} is complete but for SavedModels: {'; '.join(refused)}")
     return folder
@@ -236,45 +233,6 @@ def _announce(dataset: Dataset, run: RunFolder, console: rich.console.Console) -
     lines = [f"{dataset.name}: {sizes}; labels {', '.join(dataset.label_names)}", *dataset.notes]
     for line in [*lines, f"Writing to {run.final}"]:
         console.print(line, markup=False, highlight=False)
-
-
-def _export(models: Sequence[Trained], dataset: Dataset, progress: Progress) -> list[str]:
-    """Make the SavedModels, and prove that they answer as the models do.
-
-    Returns:
-        A sentence for every SavedModel that was refused; the run goes on without it.
-    """
-    progress.start("exporting SavedModels")
-    give_memory_back()  # the processes that export and check take some of their own
-    exported = [trained for trained in models if trained.model.exports]
-    for trained in exported:  # what an interrupted export left
-        for left in (trained.folder / SAVED_MODEL, *trained.folder.glob(".*.unfinished")):
-            shutil.rmtree(left, ignore_errors=True)
-    pairs = [(trained.folder, trained.folder / SAVED_MODEL) for trained in exported]
-    failure = export_models(pairs) if pairs else None
-    progress.start("checking the SavedModels")
-
-    def check(trained: Trained) -> str | None:
-        target = trained.folder / SAVED_MODEL
-        try:
-            if not target.exists():
-                raise UserError(failure or f"there is no {target}")
-            trained.export = _check(trained, target, dataset)
-            write_json(trained.folder / "parity.json", trained.export)
-        except UserError as error:
-            trained.notes.append(str(error))
-            shutil.rmtree(target, ignore_errors=True)
-            return f"{trained.name}: {error}"
-        return None
-
-    # A generator's check takes longest and comes last in a run: were it begun last, it would run alone.
-    return [refusal for refusal in reversed(at_once(check, exported[::-1])) if refusal]
-
-
-def _check(trained: Trained, target: Path, dataset: Dataset) -> dict:
-    if trained.classifies:
-        return check_classifier(trained.model, target, dataset.test.texts, trained.probabilities)
-    return check_generator(trained.model, target, dataset.test.texts[:PARITY_TEXTS])
 
 
 def _measure(

@@ -1,22 +1,129 @@
-"""A trained model as a new version, wherever it is served from."""
+"""SavedModels of a run's models, and a trained model as a new version, wherever it is served from."""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
+from textapp.datasets import Dataset
 from textapp.datasets.user_file import read_texts
 from textapp.errors import UserError
 from textapp.export.onnx import check_onnx, require_onnx
 from textapp.export.parity import check_classifier, check_generator
-from textapp.export.process import FORMATS, export_models
+from textapp.export.process import FORMATS, at_once, export_models
 from textapp.export.whole import whole
 from textapp.finished import FinishedRun
+from textapp.fitting import Trained
+from textapp.json_files import write_json
+from textapp.machine import has_tensorflow
+from textapp.memory import give_memory_back
 from textapp.models import Classifier, Generator, load
-from textapp.models.folder import write_json
+from textapp.reports.write import write_model_cards, write_report
+from textapp.training.progress import Progress
 
+SAVED_MODEL = "1"  # the first version, in TensorFlow Serving's layout
 GENERATOR_TEXTS = 20  # that a generator is checked on; each takes a while
+
+
+def saved_models_missing(run: Path) -> str | None:
+    """Return why a run has no SavedModels, and what adds them; None where TensorFlow can make them."""
+    if has_tensorflow():
+        return None
+    return f"no SavedModels: TensorFlow is not installed here; `python -m textapp export --run {run}` adds them"
+
+
+def add_saved_models(models: Sequence[Trained], dataset: Dataset, progress: Progress) -> list[str]:
+    """Make the SavedModels, and prove that they answer as the models do.
+
+    Returns:
+        A sentence for every SavedModel that was refused; the others are there all the same.
+    """
+    progress.start("exporting SavedModels")
+    give_memory_back()  # the processes that export and check take some of their own
+    exported = [trained for trained in models if trained.model.exports]
+    for trained in exported:  # what an interrupted export left
+        for left in (trained.folder / SAVED_MODEL, *trained.folder.glob(".*.unfinished")):
+            shutil.rmtree(left, ignore_errors=True)
+    pairs = [(trained.folder, trained.folder / SAVED_MODEL) for trained in exported]
+    failure = export_models(pairs) if pairs else None
+    progress.start("checking the SavedModels")
+
+    def check(trained: Trained) -> str | None:
+        target = trained.folder / SAVED_MODEL
+        try:
+            if not target.exists():
+                raise UserError(failure or f"there is no {target}")
+            trained.export = _proof(trained, target, dataset)
+            write_json(trained.folder / "parity.json", trained.export)
+        except UserError as error:
+            trained.notes.append(str(error))
+            shutil.rmtree(target, ignore_errors=True)
+            return f"{trained.name}: {error}"
+        return None
+
+    # A generator's check takes longest and comes last in a run: were it begun last, it would run alone.
+    return [refusal for refusal in reversed(at_once(check, exported[::-1])) if refusal]
+
+
+def _proof(trained: Trained, target: Path, dataset: Dataset) -> dict:
+    if trained.classifies:
+        return check_classifier(trained.model, target, dataset.test.texts, trained.probabilities)
+    return check_generator(trained.model, target, dataset.test.texts[:GENERATOR_TEXTS])
+
+
+def complete_run(folder: Path, *, console: Console | None = None) -> list[str]:
+    """Make the SavedModels that a finished run has not, prove them, and add them to its report.
+
+    Classifiers are held against the answers that the run has kept, wherever it was trained.
+
+    Args:
+        folder: of the run.
+        console: where to show progress; None to be silent.
+
+    Returns:
+        The names of the models whose SavedModels were added.
+
+    Raises:
+        UserError: TensorFlow is not installed, the run is unfinished or damaged, its texts are gone or have changed,
+            or a SavedModel was refused; the others are there all the same.
+    """
+    require_tensorflow()
+    run = FinishedRun(folder)
+    report, dataset = run.report, run.dataset()
+    rows = {row["name"]: row for row in [*report["classifiers"], *report["generators"]] if not row["export"]}
+    found = [_trained(run, name) for name in rows]
+    lacking = [trained for trained in found if trained.model.exports]
+    with Progress(console) as progress:
+        refused = add_saved_models(lacking, dataset, progress)
+    for trained in lacking:
+        rows[trained.name] |= {"export": trained.export, "notes": [*rows[trained.name]["notes"], *trained.notes]}
+    report["saved_models_missing"] = None
+    write_report(report, folder / "report")
+    write_model_cards(report, folder)
+    write_json(folder / "run.json", run.facts | {"saved_models_missing": None})
+    if refused:
+        raise UserError(f"{folder} is complete but for SavedModels: {'; '.join(refused)}")
+    return [trained.name for trained in lacking]
+
+
+def _trained(run: FinishedRun, name: str) -> Trained:
+    """Return a model of a finished run with what it answers to the test texts, if it classifies."""
+    model = load(run.folder / name)
+    probabilities = run.predictions(name).probabilities if isinstance(model, Classifier) else None
+    return Trained(name=name, model=model, folder=run.folder / name, cost={}, probabilities=probabilities)
+
+
+def require_tensorflow() -> None:
+    """Raise UserError where there is no TensorFlow to make a SavedModel."""
+    if not has_tensorflow():
+        raise UserError(
+            "a SavedModel takes TensorFlow, which is not installed here; run `python -m pip install -r "
+            "requirements.txt`, or export on another machine"
+        )
 
 
 def export_version(
@@ -49,6 +156,7 @@ def export_version(
         raise UserError(f"unknown format {file_format!r}; choose from {list(FORMATS)}")
     if target.exists():  # before the work; `whole` looks again
         raise UserError(f"{target} exists; choose another version")
+    require_tensorflow()
     model = load(folder)
     if not model.exports:
         raise UserError(f"{folder} cannot be exported: {model.name} is there to be compared with only")

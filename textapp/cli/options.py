@@ -35,3 +35,4 @@ Resume = Annotated[
     bool,
     typer.Option("--resume", help="Go on with the run of these options that was interrupted.", rich_help_panel="Run"),
 ]
+Device = Annotated[str, typer.Option(help="Where to compute: cpu, gpu, or auto for a GPU where there is one.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import logging
 import os
 import sys
@@ -61,11 +62,44 @@ def console() -> Console:
     return usual if usual.is_terminal else Console(highlight=False, width=120)
 
 
-def prepare_keras() -> None:
-    """Load Keras without the log lines that its backend prints while loading, and let it keep its memory."""
+BACKENDS = ("tensorflow", "jax")
+DEVICES = ("auto", "cpu", "gpu")
+
+
+def prepare_keras(device: str = "auto") -> None:
+    """Load Keras without the log lines that its backend prints while loading, and let it keep its memory.
+
+    Args:
+        device: "cpu", "gpu", or "auto" for a GPU where the backend finds one.
+
+    Raises:
+        UserError: there is no such device here, or the backend is not installed or cannot be used.
+    """
+    if device not in DEVICES:
+        raise UserError(f"--device is {device!r}; choose from {list(DEVICES)}")
+    if (backend := os.environ.get("KERAS_BACKEND")) and backend not in BACKENDS:
+        raise UserError(f"KERAS_BACKEND is {backend!r}; textapp works with {' and '.join(BACKENDS)}")
     keep_memory()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of tracing for each bucket's width
+    if device == "cpu":
+        os.environ |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+    # A GPU would round the inputs of float32 multiplications to 10 bits, and a model would answer otherwise than on a
+    # CPU and than its SavedModel. What is to be fast there computes in bfloat16, see `textapp.training.precision`.
+    os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+    os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "float32")
+    _import_keras()
+    from textapp.machine import has_gpu
+
+    if device == "gpu" and not has_gpu():
+        raise UserError(
+            f"--device is 'gpu', and {os.environ.get('KERAS_BACKEND') or BACKENDS[0]} finds none here; README's \"On a "
+            'GPU" says what to install, and without --device gpu the CPU is used'
+        )
+
+
+def _import_keras() -> None:
+    """Import Keras, silently."""
     sys.stderr.flush()
     kept = os.dup(2)
     silent = os.open(os.devnull, os.O_WRONLY)
@@ -73,8 +107,17 @@ def prepare_keras() -> None:
         os.dup2(silent, 2)
         import keras_hub  # noqa: F401
     except ImportError as error:
-        raise UserError(f"cannot import {error.name}; run `python -m pip install -r requirements.txt`") from error
+        raise UserError(_missing(error.name)) from error
     finally:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(silent)
+
+
+def _missing(package: str | None) -> str:
+    """Return what to do about a package that cannot be imported."""
+    if package == "tensorflow" and importlib.util.find_spec("jax"):
+        return "TensorFlow, Keras's default backend, is not installed, but jax is; set KERAS_BACKEND=jax"
+    if package == "jax":
+        return "KERAS_BACKEND is 'jax', which is not installed; run `python -m pip install -r requirements-jax.txt`"
+    return f"cannot import {package}; run `python -m pip install -r requirements.txt`"

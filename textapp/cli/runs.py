@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from textapp.cli.options import Device
 from textapp.cli.program import console, in_sentences, prepare_keras
 
 
@@ -45,9 +46,10 @@ def ablate(
     run: Annotated[Path, typer.Option(help="A finished run's folder, such as saved_models/imdb.")],
     model: Annotated[str, typer.Option(help="A classifier of that run, such as tfidf.")],
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Train a network with this many seeds.")] = 1,
+    device: Device = "auto",
 ) -> None:
     """Retrain a classifier without each step of its cleaning; the run's report gets the table."""
-    prepare_keras()
+    prepare_keras(device)
     from textapp import ablation
 
     ablation.ablate(run, model, seeds=seeds, console=console())

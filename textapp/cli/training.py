@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from textapp.cli.options import DATASETS, MODELS, AclImdb, LabelColumn, Output, Overwrite, Resume, TextColumn
+from textapp.cli.options import DATASETS, MODELS, AclImdb, Device, LabelColumn, Output, Overwrite, Resume, TextColumn
 from textapp.cli.program import console, in_sentences, prepare_keras
 from textapp.config import DataConfig, PretrainConfig, TrainConfig, counts_of, seconds_of
 from textapp.errors import UserError
@@ -197,6 +197,7 @@ def train(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write Keras's logs for TensorBoard, too.", rich_help_panel="Run")
     ] = False,
+    device: Device = "auto",
 ) -> None:
     """Train and compare models; leave a run folder with SavedModels and a report."""
     if class_weight not in (None, "balanced"):
@@ -243,7 +244,7 @@ def train(
         resume=resume,
         seed=seed,
     )
-    prepare_keras()
+    prepare_keras(device)
     from textapp import pipeline
 
     program = "python train.py" if Path(sys.argv[0]).name == "train.py" else "python -m textapp"
@@ -334,6 +335,7 @@ def pretrain(
     output: Output = Path("saved_models"),
     overwrite: Overwrite = False,
     resume: Resume = False,
+    device: Device = "auto",
 ) -> None:
     """Let a network learn from texts without their labels; train --init-from starts from it."""
     columns = {"text_column": _of_data(text_column, data, unlabelled), "label_column": label_column}
@@ -367,7 +369,7 @@ def pretrain(
         resume=resume,
         seed=seed,
     )
-    prepare_keras()
+    prepare_keras(device)
     from textapp import pretraining
 
     pretraining.pretrain(config, command=f"python -m textapp {shlex.join(sys.argv[1:])}", console=console())

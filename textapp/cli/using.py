@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from textapp.cli.options import Device
 from textapp.cli.program import console, in_sentences, prepare_keras
 from textapp.errors import UserError
 
@@ -21,13 +22,14 @@ def predict(
     data: Annotated[Path | None, typer.Option(help="A file of texts instead, as for train.")] = None,
     text_column: Annotated[str | None, typer.Option(help="Its column of texts; guessed when obvious.")] = None,
     output: Annotated[Path | None, typer.Option(help="A CSV to write: the file's columns and the answers.")] = None,
+    device: Device = "auto",
 ) -> None:
     """Classify texts: some on the command line, or a file to a CSV."""
     if bool(texts) == (data is not None):
         raise UserError("predict takes either texts or --data FILE")
     if (output is None) != (data is None):
         raise UserError("--data FILE goes with --output CSV")
-    prepare_keras()
+    prepare_keras(device)
     from textapp import prediction
 
     classifier = prediction.load_classifier(model)
@@ -110,6 +112,7 @@ def generate(
     classifier: Annotated[
         Path | None, typer.Option(help="Its folder, such as saved_models/imdb/nbsvm.", rich_help_panel=CONTROL)
     ] = None,
+    device: Device = "auto",
 ) -> None:
     """Continue a prompt, or every line of a file."""
     if prompts is not None and prompt:
@@ -120,7 +123,7 @@ def generate(
         raise UserError(
             "--stream shows one text of one --prompt; leave out --prompts, --output, --samples and --best-of"
         )
-    prepare_keras()
+    prepare_keras(device)
     from textapp import prediction
     from textapp.reports.visible import visible
 
@@ -170,9 +173,10 @@ def serve(
     model: Annotated[Path, typer.Option(help="A model's folder, such as saved_models/imdb/decoder.")],
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Where to listen; 0 for any free port.")] = 8000,
     host: Annotated[str, typer.Option(help="Who may ask: by default this machine alone.")] = "127.0.0.1",
+    device: Device = "auto",
 ) -> None:
     """Answer over HTTP: POST /predict for a classifier, POST /generate for a generator."""
-    prepare_keras()
+    prepare_keras(device)
     from textapp import serving
     from textapp.models import load
 
@@ -183,8 +187,13 @@ def serve(
 
 @in_sentences
 def export(
-    model: Annotated[Path, typer.Option(help="A model's folder, such as saved_models/imdb/encoder.")],
-    to: Annotated[Path, typer.Option(help="The folder of all versions, as TensorFlow Serving has it.")],
+    model: Annotated[
+        Path | None, typer.Option(help="A model's folder, such as saved_models/imdb/encoder, with --to.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="The folder of all versions, as TensorFlow Serving has it.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="A finished run instead: add the SavedModels that it has not, and report them.")
+    ] = None,
     version: Annotated[int, typer.Option(min=1, help="The number of the new version.")] = 1,
     file_format: Annotated[
         str, typer.Option("--format", help="savedmodel, or onnx for a network that classifies.")
@@ -195,9 +204,17 @@ def export(
     ] = None,
     text_column: Annotated[str | None, typer.Option(help="Their column; guessed when obvious.")] = None,
 ) -> None:
-    """Write a new version of a model and prove that it answers as the model does."""
+    """Write a new version of a model, or the SavedModels of a run, and prove that they answer as the models do."""
+    if (run is None) == (model is None) or (model is None) != (to is None):
+        raise UserError("export takes either --model FOLDER with --to FOLDER, or --run FOLDER")
     prepare_keras()
     from textapp import shipping
+
+    if run is not None:
+        added = shipping.complete_run(run, console=console())
+        done = f"Added SavedModels of {', '.join(added)} to" if added else "No SavedModel is missing in"
+        typer.echo(f"{done} {run}.")
+        return
     from textapp.reports import figures
 
     certificate = shipping.export_version(

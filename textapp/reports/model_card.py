@@ -30,7 +30,11 @@ def model_card(report: dict, row: dict) -> str:
     generates = "bits_per_byte" in row
     parts = [
         f"# Model card: {escape(row['name'])}",
-        section("Model Details", bullets(_details(report, row, generates=generates)), _loading(row, generates)),
+        section(
+            "Model Details",
+            bullets(_details(report, row, generates=generates)),
+            _loading(report, row, generates=generates),
+        ),
         section("Intended Use", bullets(_uses(report, row, generates=generates))),
         section("Factors", bullets(_factors(row))),
         section("Metrics", *_metrics(row, generates=generates)),
@@ -59,10 +63,12 @@ def _details(report: dict, row: dict, *, generates: bool) -> list[str]:
     return [f"{name}: {value}" for name, value in facts.items() if value is not None]
 
 
-def _loading(row: dict, generates: bool) -> str:
+def _loading(report: dict, row: dict, *, generates: bool) -> str:
     """Returns how to load the SavedModel, or that there is none."""
     if not row["exported"] or not row["export"]:
-        return "There is no SavedModel of it; `textapp.load` on this folder loads the model."
+        missing = report["saved_models_missing"]
+        why = f" ({escape(missing)})" if missing else ""
+        return f"There is no SavedModel of it{why}; `textapp.load` on this folder loads the model."
     needs = row["export"].get("needs") or ["tensorflow"]
     code = "\n".join(sentences.how_to_ask(SAVED_MODEL, needs, generates=generates))
     head = f"The SavedModel takes raw strings. It needs {escape(', '.join(needs))} and nothing of this project:"

@@ -39,7 +39,7 @@ GENERATOR_KEYS = ("name", "bits_per_byte", "test_documents", "samples", "cost")
 GENERATOR_COST_KEYS = ("training_seconds", "parameters", "bytes_on_disk")
 
 # What a page may ask for although nobody measured it.
-RUN_DEFAULTS = {"config": None, "created": None, "runs": []}
+RUN_DEFAULTS = {"config": None, "created": None, "runs": [], "saved_models_missing": None}
 DATASET_DEFAULTS = {
     "notes": [],
     "fingerprint": None,
@@ -104,8 +104,9 @@ def build_report(
 
     Args:
         run: `command`, `seed`, `versions` {package: version}, `device`, and `dataset`: {`name`, `sizes`
-            {split: texts}, and other facts}; optional `config` {option: value}, `created`, a date, and `runs`,
-            where rows of several runs are compared, [{`name`, `command`, `seed`, `versions`, `device`, `created`}].
+            {split: texts}, and other facts}; optional `config` {option: value}, `created`, a date,
+            `saved_models_missing`, why there are none, a sentence, and `runs`, where rows of several runs are compared,
+            [{`name`, `command`, `seed`, `versions`, `device`, `created`}].
         classifiers: each a row: `name`; `kind`, one of `KINDS`; `metrics`, at least `METRIC_KEYS`; `cost`, at least
             `COST_KEYS`; optional `exported`, False if there is no SavedModel (default True), `notes` [sentence], and
             the keys of `CLASSIFIER_DEFAULTS`.

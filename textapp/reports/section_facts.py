@@ -147,7 +147,8 @@ def exports(report: dict, looks: Looks) -> list:
     """Returns the proof that SavedModels answer as their models do, and how to ask one."""
     rows = [row for row in [*report["classifiers"], *report["generators"]] if row["export"]]
     if not rows:
-        return []
+        missing = report["saved_models_missing"]
+        return [Paragraph(f"{missing[0].upper()}{missing[1:]}.")] if missing else []
     headers = ("SavedModel", "Size", f"Import{NBSP}s", f"Load{NBSP}s", f"First answer{NBSP}s", "Texts asked",
                "Answers that differ", "Largest difference", "Kinds of ops", "Needs")  # fmt: skip
     cells = tuple((model_cell(row["name"], looks), *_export_cells(row["export"])) for row in rows)

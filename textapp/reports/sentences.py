@@ -81,7 +81,7 @@ def facts(report: dict) -> list[tuple[str, str]]:
     """Returns what the run was as (name, value) pairs."""
     dataset = report["dataset"]
     pairs = [("Dataset", str(dataset["name"])), ("Texts", counts(dataset["sizes"]))]
-    pairs += [("Note", note) for note in dataset.get("notes", ())]
+    pairs += [("Note", note) for note in (*dataset.get("notes", ()), report["saved_models_missing"]) if note]
     run = {"Command": report["command"], "Seed": report["seed"], "Device": report["device"]}
     pairs += [(name, str(value)) for name, value in run.items() if value is not None]
     return [*pairs, ("Versions", versions(report["versions"]))] if report["versions"] else pairs
