@@ -18,8 +18,9 @@ def write_table(
     rows: Sequence[Sequence[str]],
     *,
     notes: Sequence[str] = (),
+    folder: Path = RESULTS,
 ) -> None:
-    """Print a Markdown table and write it to results/NAME.md, with machine, date and command, and notes below it."""
+    """Print a Markdown table and write it to a folder's NAME.md, with machine, date and command, and notes below it."""
     from textapp import machine  # takes Keras, and its backend's log lines, so not before the work
 
     lines = table_lines(header, rows)
@@ -33,8 +34,8 @@ def write_table(
         *lines,
         *(line for note in notes for line in ("", note)),
     ]
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.md").write_text("\n".join(content) + "\n", encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.md").write_text("\n".join(content) + "\n", encoding="utf-8")
     sys.stdout.write("\n".join(lines) + "\n")
 
 

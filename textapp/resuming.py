@@ -14,6 +14,7 @@ import numpy as np
 from textapp.arrays_file import damaged, read_arrays, write_arrays
 from textapp.config import PretrainConfig, TrainConfig, options_of
 from textapp.fitting import Trained
+from textapp.machine import has_gpu
 from textapp.models import Classifier, Generator, load
 from textapp.run import RunFolder
 from textapp.text.cleaning import Cleaning
@@ -125,8 +126,11 @@ class Resuming:
 
 def choices(config: TrainConfig | PretrainConfig, fingerprint: str) -> dict[str, str]:
     """Return all that must be the same for a run to go on, in words, by its name."""
-    return options_of(config) | {
+    options = options_of(config)
+    options.pop("--accumulate", None)  # what a run that ran out of memory goes on with: the same steps in smaller parts
+    return options | {
         "KERAS_BACKEND": keras.backend.backend(),
+        "--device": "gpu" if has_gpu() else "cpu",
         "texts of the fingerprint": fingerprint,
     }
 

@@ -8,21 +8,23 @@ A first round does not count: it traces and compiles. With `--only` the table is
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 from benchmarks.peers.environment import python_of_peers
 from benchmarks.peers.others import busy_share
-from benchmarks.peers.work import GROUPS, HEADER, PROMPT, WORK, row, shortfall, utilisation
+from benchmarks.peers.work import GROUPS, HEADER, PROMPT, WORK, row, shortfall
 from benchmarks.peers.worker import Worker, WorkerError
 from benchmarks.results_file import command_line, table_lines, write_table
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = ROOT / ".venv-peers"
-LEAST_UTILISATION = 0.4
 MOST_BUSY = 0.05  # of the cores, by other programs
 LINEAR_HEADER = ("model", "seconds, cleaning and training", "accuracy on the validation texts")
 NOTES = (
@@ -43,12 +45,10 @@ def main() -> int:
     parser.add_argument("--only", help=f"some of {','.join((*GROUPS, 'linear'))}, with commas between")
     parser.add_argument("--environment", type=Path, help="the peers' virtual environment (default: .venv-peers)")
     parser.add_argument("--backend", choices=["tensorflow", "jax"], default="tensorflow", help="ours")
-    parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="gpu adds rows, with torch.compile")
-    parser.add_argument("--peak-tflops", type=float, help="of the GPU in bfloat16, for its utilisation")
     parser.add_argument("--threads", type=int, default=_cores(), help="of each side (default: all cores)")
     parser.add_argument("--scale", type=float, default=1.0, help="times the amount of work; below 1 to try the command")
     chosen = parser.parse_args()
-    known = [*dict.fromkeys(work.group for work in WORK.values() if chosen.device == "gpu" or not work.gpu), "linear"]
+    known = [*GROUPS, "linear"]
     groups = known if chosen.only is None else chosen.only.split(",")
     if wrong := [group for group in groups if group not in known]:
         parser.error(f"--only names {', '.join(wrong)}; choose from {', '.join(known)}")
@@ -59,35 +59,30 @@ def main() -> int:
     if not 0 < chosen.scale <= 3:
         parser.error(f"--scale is {chosen.scale}; it must be above 0 and at most 3")
     os.environ["KERAS_BACKEND"] = chosen.backend
-    python = python_of_peers(chosen.environment or _default_environment(chosen.device), device=chosen.device)
+    python = python_of_peers(chosen.environment or ENVIRONMENT)
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         workers = [
-            stack.enter_context(closing(_start(side, executable, Path(scratch), chosen)))
+            stack.enter_context(
+                closing(start(side, executable, Path(scratch), threads=chosen.threads, scale=chosen.scale))
+            )
             for side, executable in (("ours", sys.executable), ("theirs", python))
         ]
         try:
-            rates, busy = measure(workers, groups, rounds=chosen.rounds, gpu=chosen.device == "gpu")
+            names = [name for name, work in WORK.items() if work.group in groups and not work.gpu]
+            rates, busy = measure(workers, names, rounds=chosen.rounds)
             linear = _linear(workers) if "linear" in groups else []
             facts = [worker.ask("facts") for worker in workers]
         except WorkerError as error:
             print(error, file=sys.stderr)
             return 2
-    notes, missed = [*NOTES, "Theirs: " + ", ".join(f"{name} {version}" for name, version in facts[1].items())], []
+    notes = [*NOTES, "Theirs: " + ", ".join(f"{name} {version}" for name, version in facts[1].items())]
     if busy > MOST_BUSY:
         notes.append(
             f"Other programs took up to {busy:.0%} of the cores while both sides slept: the ratios are not to be "
             "trusted, since torch's threads wait for one another."
         )
         print(f"WARNING: {notes[-1]}", file=sys.stderr)
-    if "gpt2_train" in rates and chosen.peak_tflops:
-        speed = sum(ours for ours, _ in rates["gpt2_train"]) / chosen.rounds
-        share = utilisation(speed, parameters=facts[0]["parameters"], peak=1e12 * chosen.peak_tflops)
-        notes.append(
-            f"Training the decoder of 124M parameters makes use of {share:.0%} of {chosen.peak_tflops:g} TFLOPS"
-        )
-        if share < LEAST_UTILISATION:
-            missed.append(f"utilisation {share:.1%}, stretch {LEAST_UTILISATION:.0%}")
-    missed += filter(None, (shortfall(WORK[name], found) for name, found in rates.items()))
+    missed = list(filter(None, (shortfall(WORK[name], found) for name, found in rates.items())))
     rows = [row(WORK[name], found) for name, found in rates.items()]
     _show(
         chosen, "peers", f"Ours beside the peers, {chosen.rounds} rounds, {chosen.threads} threads", HEADER, rows, notes
@@ -101,17 +96,16 @@ def main() -> int:
 
 
 def measure(
-    workers: list[Worker], groups: list[str], *, rounds: int, gpu: bool = False
-) -> tuple[dict[str, list[tuple[float, float]]], float]:
-    """Return for each name in `WORK` ours and theirs of each round, units per second, and how busy others were.
+    workers: list[Worker], names: Sequence[str], *, rounds: int, warm_up_together: bool = False
+) -> tuple[dict[str, list[tuple[float, ...]]], float]:
+    """Return for each row ours and theirs of each round, units per second, and how busy others were.
 
     Args:
-        workers: ours and theirs; ours prepares first, since theirs reads what it has written.
-        groups: which rows.
+        workers: ours and theirs, or ours alone; ours prepares first, since theirs reads what it has written.
+        names: of the rows, keys of `WORK`.
         rounds: how many count.
-        gpu: whether to take the rows that only a GPU has, too.
+        warm_up_together: whether both compile at once in the round that does not count.
     """
-    names = [name for name, work in WORK.items() if work.group in groups and (gpu or not work.gpu)]
     for group in dict.fromkeys(WORK[name].group for name in names):
         print(f"preparing {group}", file=sys.stderr)
         for worker in workers:
@@ -120,16 +114,24 @@ def measure(
     for number in range(rounds + 1):
         busy = max(busy, busy_share())
         for name in names:
-            found = {}
             # Who comes first alternates.
-            for worker in workers if number % 2 else workers[::-1]:
-                answer = worker.ask("measure", name=name)
-                found[worker.name] = answer["count"] / answer["seconds"]
-            ours, theirs = (found[worker.name] for worker in workers)
-            print(f"round {number}, {name}: {ours / theirs:.2f}{'' if number else ', not counted'}", file=sys.stderr)
+            order = workers if number % 2 else workers[::-1]
+            with ThreadPoolExecutor(len(order) if warm_up_together and not number else 1) as pool:
+                answers = dict(zip(order, pool.map(functools.partial(_rate, name=name), order), strict=True))
+            found = tuple(answers[worker] for worker in workers)
+            print(
+                f"round {number}, {name}: {found[0] / found[-1]:.2f}{'' if number else ', not counted'}",
+                file=sys.stderr,
+            )
             if number:
-                rates[name].append((ours, theirs))
+                rates[name].append(found)
     return rates, max(busy, busy_share())
+
+
+def _rate(worker: Worker, *, name: str) -> float:
+    """Return units per second of one measurement."""
+    answer = worker.ask("measure", name=name)
+    return answer["count"] / answer["seconds"]
 
 
 def _linear(workers: list[Worker]) -> list[list[str]]:
@@ -139,13 +141,35 @@ def _linear(workers: list[Worker]) -> list[list[str]]:
     return [[name, f"{seconds:.0f}", f"{accuracy:.4f}"] for name, seconds, accuracy in rows]
 
 
-def _start(side: str, executable: str, scratch: Path, chosen: argparse.Namespace) -> Worker:
-    options = {"folder": scratch, "threads": chosen.threads, "device": chosen.device, "scale": chosen.scale}
+def start(
+    side: str,
+    executable: str,
+    folder: Path,
+    *,
+    threads: int,
+    scale: float,
+    device: str = "cpu",
+    limit: int | None = None,
+) -> Worker:
+    """Start one side's process.
+
+    Args:
+        side: "ours" or "theirs".
+        executable: a Python that has the side's packages.
+        folder: of the data of both sides, and of what the process prints.
+        threads: of the side.
+        scale: times the amount of work.
+        device: "cpu" or "gpu".
+        limit: the most reviews of a split; None for all.
+    """
+    options = {"folder": folder, "threads": threads, "device": device, "scale": scale}
     command = [executable, "-m", "benchmarks.peers.side", side]
+    options |= {} if limit is None else {"limit": limit}
     command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
     # Neither reads what another run has cached.
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TEXTAPP_CACHE": str(scratch / "cache")}
-    return Worker(side, command, log=scratch / f"{side}.log", environment=environment)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
+    environment |= {"TEXTAPP_CACHE": str(folder / "cache")}
+    return Worker(side, command, log=folder / f"{side}.log", environment=environment)
 
 
 def _show(chosen: argparse.Namespace, name: str, title: str, header, rows, notes) -> None:
@@ -155,10 +179,6 @@ def _show(chosen: argparse.Namespace, name: str, title: str, header, rows, notes
         print("\n".join([*table_lines(header, rows), ""]))
         return
     write_table(name, title, command_line("benchmarks.peers"), header, rows, notes=notes)
-
-
-def _default_environment(device: str) -> Path:
-    return ENVIRONMENT if device == "cpu" else ENVIRONMENT.with_name(f"{ENVIRONMENT.name}-gpu")
 
 
 def _cores() -> int:

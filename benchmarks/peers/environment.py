@@ -11,12 +11,11 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 
 
-def python_of_peers(environment: Path, *, device: str) -> str:
+def python_of_peers(environment: Path) -> str:
     """Return the path of the Python that has the peers; what is missing is made and installed.
 
     Args:
         environment: the virtual environment's folder.
-        device: "cpu" or "gpu", which decides torch's build.
 
     Raises:
         SystemExit: they cannot be installed.
@@ -25,7 +24,7 @@ def python_of_peers(environment: Path, *, device: str) -> str:
     if not python.exists():
         print(f"making {environment}", file=sys.stderr)
         venv.create(environment, with_pip=True)
-    requirements = FOLDER / ("requirements.txt" if device == "cpu" else "requirements-gpu.txt")
+    requirements = FOLDER / "requirements.txt"
     # Where every version is there already, pip sees so in a second and asks nobody.
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
     if subprocess.run(command).returncode != 0:

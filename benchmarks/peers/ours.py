@@ -24,7 +24,7 @@ from benchmarks.peers import work, worker
 from benchmarks.peers.batches_file import save_batches
 from textapp.config import DataConfig
 from textapp.datasets import Dataset, Split, load_dataset
-from textapp.machine import has_bfloat16, has_gpu
+from textapp.machine import device, has_bfloat16, has_gpu, versions
 from textapp.models import CLASSIFIERS, Decoder, decoder, network
 from textapp.models.decoding import generate_ids
 from textapp.models.keras_file import COMPILE
@@ -33,29 +33,37 @@ from textapp.text.cleaning import load_stopwords, make_cleaning
 from textapp.text.subwords import END_ID
 from textapp.text.vocabulary import Vocabulary
 from textapp.training.batches import WORKERS, Batches
+from textapp.training.dispatch import dispatched
 from textapp.training.windows import score_windows
 
 DECODER_TEXTS = 6_000  # enough for the subwords and the windows
+BATCHES = (1, 16, 64)  # of prompts
 FIRST_STEPS = 20  # of the decoders that generate, so that both have learned which tokens are frequent
 # BERT cuts texts so before it cuts words into pieces; about every tenth token more would be a piece.
 BERT_TOKENS = re.compile(r"\w+|[^\w\s]")
 
 
 class Ours(worker.Side):
-    """textapp's side."""
+    """textapp's side.
 
-    def __init__(self, folder: Path, *, scale: float):
-        super().__init__(folder, scale=scale)
+    Args:
+        folder: where the data of both sides goes.
+        scale: times the amount of work.
+        limit: the most reviews of a split; None for all.
+    """
+
+    def __init__(self, folder: Path, *, scale: float, limit: int | None = None):
+        super().__init__(folder, scale=scale, gpu=has_gpu())
+        self._limit = limit
         self._caches: list[tempfile.TemporaryDirectory] = []
-        self._facts = {}
 
     def facts(self) -> dict:
-        """Return how many parameters the decoder of 124M has, position embeddings left out, if it was built."""
-        return self._facts
+        """Return the device and the version of each package."""
+        return {"device": device(), **versions()}
 
     def linear(self) -> dict:
         """Return rows of [model, seconds of the training, accuracy on the validation texts]."""
-        data, rows = _dataset(), []
+        data, rows = self._dataset, []
         content = {
             name: {"texts": list(split.texts), "labels": split.labels.tolist()}
             for name, split in (("train", data.train), ("validation", data.validation))
@@ -79,7 +87,7 @@ class Ours(worker.Side):
         self._prepare_classifier("encoder", work.ENCODER)
 
     def _prepare_classifier(self, name: str, options: dict) -> None:
-        data = _dataset()
+        data = self._dataset
         model = CLASSIFIERS[name](
             label_names=data.label_names,
             cleaning=_cleaning(),
@@ -95,7 +103,7 @@ class Ours(worker.Side):
         self._measure_classifier(name, untrained, batches, model.batches(texts))
 
     def _prepare_minilm(self) -> None:
-        data, sizes = _dataset(), work.MINILM
+        data, sizes = self._dataset, work.MINILM
         hashed = sizes["vocabulary_size"] - 2
         rows = [
             np.array([zlib.crc32(token.encode()) % hashed + 2 for token in BERT_TOKENS.findall(text.lower())], np.int32)
@@ -127,10 +135,6 @@ class Ours(worker.Side):
             Batches(rows, data.train.labels, **settings, seed=0),
             Batches(rows[:count], **settings),
         )
-        if has_gpu():
-            chosen = np.arange(work.MINILM_TEXTS) % len(rows)
-            epoch = Batches([rows[i] for i in chosen], data.train.labels[chosen], **settings, seed=0)
-            self._measure_training("minilm_epoch", untrained, epoch)
 
     def _measure_classifier(self, name: str, model: keras.Model, train: Batches, texts: Batches) -> None:
         """Let a network train on the first batches of the one and answer to the others."""
@@ -149,9 +153,10 @@ class Ours(worker.Side):
         same = _Same(batches, self._amount(name))
         save_batches(self._folder / f"{name}.npz", [same[index][:2] for index in range(len(same))])
         count = sum(len(same[index][1]) for index in range(len(same)))
+        given = _dispatched(model, same)
 
         def train() -> int:
-            model.fit(same, verbose=0)
+            model.fit(given, verbose=0)
             return count
 
         self._measured[name] = train
@@ -164,7 +169,7 @@ class Ours(worker.Side):
 
     @functools.cached_property
     def _decoder(self) -> tuple[Decoder, keras.Model, Sequence]:
-        data = _dataset()
+        data = self._dataset
         train = Split(*(part[:DECODER_TEXTS] for part in (data.train.texts, data.train.labels, data.train.rows)))
         model = Decoder(**work.DECODER, batch_size=work.DECODER_BATCH)
         untrained, windows = self._untrained(model, decoder, train, data.validation)
@@ -177,13 +182,14 @@ class Ours(worker.Side):
     def _prepare_decoder(self) -> None:
         model, untrained, windows = self._decoder
         same = _Same(windows, self._amount("decoder_train"))
+        given = _dispatched(untrained, same)
 
         def train() -> int:
-            untrained.fit(same, verbose=0)
+            untrained.fit(given, verbose=0)
             return len(same) * work.DECODER_BATCH * work.DECODER["context"]
 
         self._measured["decoder_train"] = train
-        texts = _dataset().validation.texts[:500]
+        texts = self._dataset.validation.texts[:500]
         scored = score_windows(model.subwords.encode(texts), context=work.DECODER["context"], end_id=END_ID)
         read = [scored[index][0] for index in range(self._amount("decoder_predict"))]
         np.savez(self._folder / "scored.npz", token_ids=np.stack([inputs["token_ids"] for inputs in read]))
@@ -197,13 +203,13 @@ class Ours(worker.Side):
 
     def _prepare_generation(self) -> None:
         model, untrained, windows = self._decoder
-        untrained.fit(_Same(windows, FIRST_STEPS), verbose=0)
+        untrained.fit(_dispatched(untrained, _Same(windows, FIRST_STEPS)), verbose=0)
         model.network = _Endless(model.network.backbone)
         model.network.compile(jit_compile=COMPILE)
-        prompts = list(itertools.islice(self._prompts(model, _dataset().test.texts), 16))
+        prompts = list(itertools.islice(self._prompts(model, self._dataset.test.texts), max(BATCHES)))
         ids = [[END_ID, *row] for row in model.subwords.encode(prompts)]
         np.savez(self._folder / "prompts.npz", token_ids=np.array(ids, np.int64))
-        for batch in (1, 16):
+        for batch in BATCHES:
             self._measured[f"generate_{batch}"] = functools.partial(self._generate, model, prompts, batch)
 
     @staticmethod
@@ -223,7 +229,7 @@ class Ours(worker.Side):
         return times * batch * work.NEW_TOKENS
 
     def _prepare_text(self) -> None:
-        texts = list(_dataset().train.texts[: work.TEXTS])
+        texts = list(self._dataset.train.texts[: work.TEXTS])
         content = {"texts": texts[: work.LOOP_TEXTS], "stopwords": sorted(load_stopwords("default"))}
         (self._folder / "texts.json").write_text(json.dumps(content), encoding="utf-8")
 
@@ -237,43 +243,15 @@ class Ours(worker.Side):
         self._measured["text_first"] = lambda: encode(self._new_cleaning())
         self._measured["text_cache"] = lambda: encode(CachedCleaning(make_cleaning()))
 
+    @functools.cached_property
+    def _dataset(self) -> Dataset:
+        return load_dataset(DataConfig(dataset="imdb", limit=self._limit))
+
     def _new_cleaning(self) -> CachedCleaning:
         """Return a cleaning whose cache is empty."""
         self._caches.append(tempfile.TemporaryDirectory(dir=self._folder))
         os.environ["TEXTAPP_CACHE"] = self._caches[-1].name
         return CachedCleaning(make_cleaning())
-
-    def _prepare_gpt2(self) -> None:
-        sizes = work.GPT2
-        backbone = keras_hub.models.GPT2Backbone(
-            vocabulary_size=sizes["vocabulary_size"],
-            num_layers=sizes["layers"],
-            num_heads=sizes["heads"],
-            hidden_dim=sizes["hidden_dim"],
-            intermediate_dim=4 * sizes["hidden_dim"],
-            max_sequence_length=sizes["context"],
-            dropout=0.0,
-            dtype="mixed_bfloat16",
-        )
-        causal = keras_hub.models.GPT2CausalLM(backbone)
-        untrained = keras.Model(causal.input, causal.output)
-        untrained.compile(
-            optimizer=keras.optimizers.AdamW(3e-4),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            jit_compile=True,
-        )
-        self._facts["parameters"] = untrained.count_params() - sizes["context"] * sizes["hidden_dim"]
-        shape = (work.GPT2_BATCH, sizes["context"])
-        ids = np.random.default_rng(0).integers(0, sizes["vocabulary_size"], shape).astype(np.int32)
-        inputs = {"token_ids": ids, "padding_mask": np.ones(shape, bool)}
-        targets, times = np.roll(ids, -1, axis=1), self._amount("gpt2_train")
-
-        def train() -> int:
-            for _ in range(times):
-                untrained.train_on_batch(inputs, targets)
-            return times * ids.size
-
-        self._measured["gpt2_train"] = train
 
 
 class _Same(keras.utils.PyDataset):
@@ -291,6 +269,15 @@ class _Same(keras.utils.PyDataset):
     def __getitem__(self, index: int):
         return self._batches[self._chosen[index]]
 
+    def shape(self, index: int) -> tuple[int, ...]:
+        return self._batches.shape(self._chosen[index])
+
+
+def _dispatched(network: keras.Model, batches: _Same) -> keras.utils.PyDataset:
+    """Return the batches as textapp's own `fit` gives them to Keras."""
+    network.test_on_batch(*batches[0])
+    return dispatched(network, batches)
+
 
 class _Endless(decoder.TextGPT2):
     """Writes as many tokens as it is asked for: no id ends a text."""
@@ -300,11 +287,6 @@ class _Endless(decoder.TextGPT2):
 
 
 _INPUTS = {"token_ids": "int32", "padding_mask": "bool"}
-
-
-@functools.cache
-def _dataset() -> Dataset:
-    return load_dataset(DataConfig(dataset="imdb"))
 
 
 @functools.cache

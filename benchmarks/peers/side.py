@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--device", choices=["cpu", "gpu"], required=True)
     parser.add_argument("--scale", type=float, required=True, help="times the amount of work")
+    parser.add_argument("--limit", type=int, help="the most reviews of a split")
     chosen = parser.parse_args()
     # Before any package looks how many cores there are (Linux): it takes a thread for each.
     if hasattr(os, "sched_setaffinity"):
@@ -32,7 +33,7 @@ def _ours(chosen: argparse.Namespace):
     keep_memory()  # as the program does
     from benchmarks.peers.ours import Ours
 
-    return Ours(chosen.folder, scale=chosen.scale)
+    return Ours(chosen.folder, scale=chosen.scale, limit=chosen.limit)
 
 
 def _theirs(chosen: argparse.Namespace):

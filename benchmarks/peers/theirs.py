@@ -63,15 +63,15 @@ class Theirs(worker.Side):
     """
 
     def __init__(self, folder: Path, *, device: str, threads: int, scale: float):
-        super().__init__(folder, scale=scale)
-        self._gpu = device == "gpu"
+        super().__init__(folder, scale=scale, gpu=device == "gpu")
         self._device = torch.device("cuda" if self._gpu else "cpu")
         torch.set_num_threads(threads)
         torch.manual_seed(0)
 
     def facts(self) -> dict:
         """Return the version of each package."""
-        return {name: importlib.metadata.version(name) for name in PACKAGES}
+        installed = {found.name: found.version for found in importlib.metadata.distributions()}
+        return {name: installed[name] for name in PACKAGES if name in installed}
 
     def linear(self) -> dict:
         """Return rows of [model, seconds of the training, accuracy on the validation texts]."""
@@ -154,17 +154,16 @@ class Theirs(worker.Side):
         loss_of = torch.nn.CrossEntropyLoss(label_smoothing=label_smoothing)
 
         def loss(token_ids, mask, labels):
-            return loss_of(model(token_ids, mask), labels)
+            with self._precision():
+                return loss_of(model(token_ids, mask).float(), labels)
 
-        for trained in (f"{name}_train", f"{name}_epoch"):
-            if (self._folder / f"{trained}.npz").exists():
-                batches = self._batches(trained, width)
-                self._measured[trained] = functools.partial(_train, model, optimizer, loss, batches, clip=clip)
+        batches = self._batches(f"{name}_train", width)
+        self._measured[f"{name}_train"] = functools.partial(_train, model, optimizer, loss, batches, clip=clip)
         predicted = self._batches(f"{name}_predict", width)
 
         def predict() -> int:
             model.eval()
-            with torch.inference_mode():
+            with torch.inference_mode(), self._precision():
                 return len(torch.cat([model(token_ids, mask).cpu() for token_ids, mask, _ in predicted]))
 
         self._measured[f"{name}_predict"] = predict
@@ -176,6 +175,10 @@ class Theirs(worker.Side):
     def _ready(self, model: torch.nn.Module) -> torch.nn.Module:
         model = model.to(self._device)
         return torch.compile(model) if self._gpu else model
+
+    def _precision(self) -> torch.autocast:
+        """Return the context in which networks compute: bfloat16 on a GPU, where it is faster, else float32."""
+        return torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._gpu)
 
     def _arrays(self, file: str, name: str) -> torch.Tensor:
         with np.load(self._folder / file, allow_pickle=False) as arrays:
@@ -192,7 +195,10 @@ class Theirs(worker.Side):
         model = self._ready(model)
         count = self._amount("decoder_train")
         context = work.DECODER["context"]
-        loss = functools.partial(_next_token_loss, model)
+
+        def loss(window):
+            with self._precision():
+                return _next_token_loss(model, window)
 
         def train() -> int:
             return context * _train(model, optimizer, loss, windows[:count])
@@ -202,7 +208,7 @@ class Theirs(worker.Side):
 
         def predict() -> int:
             model.eval()
-            with torch.inference_mode():
+            with torch.inference_mode(), self._precision():
                 return sum(model(input_ids=token_ids).logits.cpu()[..., 0].numel() for token_ids in scored)
 
         self._measured["decoder_predict"] = predict
@@ -211,7 +217,7 @@ class Theirs(worker.Side):
         model, optimizer, windows = self._decoder
         _train(model, optimizer, functools.partial(_next_token_loss, model), windows[:FIRST_STEPS])
         prompts = self._arrays("prompts.npz", "token_ids")
-        for batch in (1, 16):
+        for batch in (1, 16, 64):
             self._measured[f"generate_{batch}"] = functools.partial(self._generate, model, prompts, batch)
 
     def _generate(self, model: torch.nn.Module, prompts: torch.Tensor, batch: int) -> int:
@@ -220,7 +226,7 @@ class Theirs(worker.Side):
         for seed in range(times):
             first = seed % (len(prompts) - batch + 1)
             given = prompts[first : first + batch]
-            with torch.inference_mode():
+            with torch.inference_mode(), self._precision():
                 written = model.generate(
                     given,
                     attention_mask=torch.ones_like(given),
@@ -246,19 +252,6 @@ class Theirs(worker.Side):
 
         self._measured["text_first"] = self._measured["text_cache"] = encode
 
-    def _prepare_gpt2(self) -> None:
-        model = self._ready(_gpt2(work.GPT2))
-        shape = (work.GPT2_BATCH, work.GPT2["context"] + 1)
-        window = torch.randint(work.GPT2["vocabulary_size"], shape, device=self._device)
-        windows = [(window,)] * self._amount("gpt2_train")
-
-        def loss(window):
-            with torch.autocast(self._device.type, dtype=torch.bfloat16):
-                return _next_token_loss(model, window)
-
-        optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4)
-        self._measured["gpt2_train"] = lambda: work.GPT2["context"] * _train(model, optimizer, loss, windows)
-
 
 def _gpt2(sizes: dict[str, int]) -> torch.nn.Module:
     """Return transformers' GPT-2, without dropout, as ours; no id ends a text."""
@@ -280,7 +273,7 @@ def _gpt2(sizes: dict[str, int]) -> torch.nn.Module:
 
 def _next_token_loss(model: torch.nn.Module, window: torch.Tensor) -> torch.Tensor:
     """Return the loss of windows of shape (B, T + 1)."""
-    logits = model(input_ids=window[:, :-1]).logits
+    logits = model(input_ids=window[:, :-1]).logits.float()
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), window[:, 1:].flatten())
 
 

@@ -87,10 +87,11 @@ class Side:
     Args:
         folder: where the data of both sides lies.
         scale: times the amount of work.
+        gpu: whether a GPU does it.
     """
 
-    def __init__(self, folder: Path, *, scale: float):
-        self._folder, self._scale = folder, scale
+    def __init__(self, folder: Path, *, scale: float, gpu: bool = False):
+        self._folder, self._scale, self._gpu = folder, scale, gpu
         self._measured: dict[str, Callable[[], int]] = {}
 
     def prepare(self, group: str) -> dict:
@@ -104,8 +105,10 @@ class Side:
 
     def _amount(self, name: str) -> int:
         """Return how much work a row is."""
-        amount = WORK[name].amount
-        return amount if WORK[name].gpu else max(2, round(amount * self._scale))
+        work = WORK[name]
+        return (
+            work.amount if work.gpu else max(2, round(work.amount * self._scale * (work.gpu_times if self._gpu else 1)))
+        )
 
 
 def timed(work: Callable[[], int]) -> dict:

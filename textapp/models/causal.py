@@ -26,7 +26,7 @@ from textapp.text.subwords import END_ID
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
 from textapp.training.layerwise import fine_tuning
-from textapp.training.precision import building_in, choose_precision
+from textapp.training.precision import attention_path, building_in, choose_precision
 from textapp.training.progress import Progress, Stopwatch
 from textapp.training.windows import Windows, pack, score_windows
 
@@ -196,7 +196,8 @@ class CausalLM(Generator):
     @property
     def computation(self) -> str:
         """How the network is trained on this device."""
-        return self.chosen_precision
+        kernel = attention_path(self.chosen_precision)
+        return ", ".join(filter(None, (self.chosen_precision, "XLA" if COMPILE else None, kernel)))
 
     def token_log_probabilities(self, documents: Sequence[Sequence[int]]) -> np.ndarray:
         """Return the logarithm of the probability of every token, float64 (tokens,), one text after the other.

@@ -21,6 +21,7 @@ from textapp.models.decoding import generate_ids, read_ids, uniform_numbers
 from textapp.models.folder import require_file
 from textapp.models.generator import TOKENIZER_FOLDER, Generator
 from textapp.models.keras_file import COMPILE, in_float32, load_network, quantized, save_network
+from textapp.models.layers import drop_no_attention
 from textapp.models.sampling import Sampling
 from textapp.models.starting import check_sizes, start_embedding
 from textapp.text.generator_tokens import Tokens
@@ -30,16 +31,16 @@ from textapp.text.word_vectors import word_vectors
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
 from textapp.training.muon import from_scratch
-from textapp.training.precision import building_in, choose_precision
+from textapp.training.precision import attention_path, building_in, choose_precision
 from textapp.training.progress import Progress, Stopwatch
 from textapp.training.schedule import warmed_up
+from textapp.training.shapes import shapes
 from textapp.training.windows import Windows, pack, score_windows
 
 GPT2_WIDTH = 768
 VALIDATION_TEXTS = 200  # enough to see where the validation loss goes
 ORDERS = 4  # of the training texts, one a pass, before the first comes again where only a budget limits training
 WARM_UP = 0.02  # share of a budget
-PROMPTS = 16  # continued at a time
 COMPILED_STEPS = 2_000  # tokens one after the other that are written in the seconds that XLA takes to compile
 
 
@@ -65,6 +66,8 @@ class Decoder(Generator):
         layers, heads, hidden_dim: of GPT-2.
         corpus_embeddings: standard deviation of the embedding before training, made by `word_vectors` of the training
             texts; 0 for a random one.
+        dropout: share of the numbers left out behind the embeddings and in each layer while training; none, since a
+            small network that sees each text once or twice learns too little, not too much.
         batch_size, learning_rate: of the training; Muon, warmed up and then brought to zero as a cosine.
         training_tokens: how many tokens to train on, over as many passes as that takes.
         epochs: the most passes over the training texts.
@@ -95,6 +98,7 @@ class Decoder(Generator):
     heads: int = 2
     hidden_dim: int = 128
     corpus_embeddings: float = 0.1
+    dropout: float = 0.0
     batch_size: int = 8
     learning_rate: float = 5e-3
     training_tokens: int = 2_600_000
@@ -118,8 +122,9 @@ class Decoder(Generator):
             hidden_dim=self.hidden_dim,
             intermediate_dim=4 * self.hidden_dim,
             max_sequence_length=self.context,
-            dropout=0.0,  # a small network that sees each text once or twice learns too little, not too much
+            dropout=self.dropout,
         )
+        drop_no_attention(backbone)
         # GPT-2's standard deviation of 0.02 is made for its width; a narrow network hardly starts to learn with it.
         for layer in backbone.transformer_layers:
             for variable in layer.trainable_variables:
@@ -225,7 +230,12 @@ class Decoder(Generator):
     @property
     def computation(self) -> str:
         """How the network is trained on this device."""
-        return f"{self.chosen_precision}, XLA" if self._compiled else self.chosen_precision
+        return ", ".join(filter(None, (self.chosen_precision, "XLA" if self._compiled else None, self._kernel)))
+
+    @property
+    def _kernel(self) -> str | None:
+        """What computes most of it, where that is no plain operations."""
+        return attention_path(self.chosen_precision)
 
     @property
     def _compiled(self) -> bool:
@@ -235,7 +245,7 @@ class Decoder(Generator):
 
     def _plain_network(self) -> keras.Model:
         """Return the network without KerasHub's own `fit` and `predict`, which want to do the batching."""
-        network = keras.Model(self.network.input, self.network.output)
+        network = keras.Model(self.network.input, keras.ops.cast(self.network.output, "float32"))
         network.compile(jit_compile=COMPILE)
         return network
 
@@ -302,14 +312,14 @@ class Decoder(Generator):
         prompts = [prompt for prompt in prompts for _ in range(sampling.samples)]
         encoded = [ids for ids in encoded for _ in range(sampling.samples)]
         max_new_tokens = sampling.max_new_tokens
+        choices = shapes().prompt_rows
         if compiled is None:
-            compiled = -(-len(prompts) // PROMPTS) * max_new_tokens >= COMPILED_STEPS
+            compiled = -(-len(prompts) // max(choices)) * max_new_tokens >= COMPILED_STEPS
         generate = self._generate_function(compiled=compiled or COMPILE)
         texts = []
-        for first in range(0, len(prompts), PROMPTS):
-            given = encoded[first : first + PROMPTS]
-            # Few shapes, so that little is traced or compiled: a power of two of rows, the last ones repeated.
-            rows = 1 << (len(given) - 1).bit_length()
+        for first in range(0, len(prompts), max(choices)):
+            given = encoded[first : first + max(choices)]
+            rows = next(rows for rows in choices if rows >= len(given))
             padded = given + [given[-1]] * (rows - len(given))
             lengths = np.array([len(ids) for ids in padded])
             padding_mask = np.arange(self.context) < lengths[:, None]

@@ -8,7 +8,7 @@ from typing import ClassVar
 import keras
 
 from textapp.models.layers import MaskedPooling, ReverseTokens
-from textapp.models.lstm_layer import LSTMLayer, lstm_path
+from textapp.models.lstm_layer import LSTMLayer, PooledLSTM, lstm_path
 from textapp.models.network import NetworkClassifier
 
 
@@ -32,15 +32,13 @@ class LSTM(NetworkClassifier):
     def features(self, token_ids: keras.KerasTensor, padding_mask: keras.KerasTensor) -> keras.KerasTensor:
         embedding = keras.layers.Embedding(len(self.vocabulary), self.embedding_dim, name="embedding")
         dropout = keras.layers.SpatialDropout1D(self.token_dropout, name="token_dropout")
-        directions = {"forward": token_ids}
-        if self.bidirectional:
-            directions["backward"] = ReverseTokens(name="reverse")(token_ids, padding_mask)
-        pooled = []
-        for name, ids in directions.items():
-            outputs = LSTMLayer(self.units, return_sequences=True, name=name)(dropout(embedding(ids)))  # (B, T, units)
-            pooled.append(MaskedPooling(name=f"{name}_pooling")(outputs, padding_mask))
-        return keras.layers.Concatenate(name="directions")(pooled) if self.bidirectional else pooled[0]
+        embedded = dropout(embedding(token_ids))
+        if not self.bidirectional:
+            outputs = LSTMLayer(self.units, return_sequences=True, name="forward")(embedded)  # (B, T, units)
+            return MaskedPooling(name="pooling")(outputs, padding_mask)
+        reversed_ids = ReverseTokens(name="reverse")(token_ids, padding_mask)
+        return PooledLSTM(self.units, name="lstm")(embedded, dropout(embedding(reversed_ids)), padding_mask)
 
     @property
-    def computation(self) -> str:
-        return f"{super().computation}, {lstm_path()}"
+    def _kernel(self) -> str:
+        return lstm_path()

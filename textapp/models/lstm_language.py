@@ -54,8 +54,8 @@ class LSTMLanguage(Decoder):
         return network
 
     @property
-    def computation(self) -> str:
-        return f"{self.chosen_precision}, {lstm_path()}"
+    def _kernel(self) -> str:
+        return lstm_path()
 
     def next_logits(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
         """Return the logits of the token after each of B rows, float32 of shape (B, V); of a long one its end is read.

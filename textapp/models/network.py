@@ -6,7 +6,7 @@ import abc
 import copy
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -27,7 +27,7 @@ from textapp.training.adam import Adam
 from textapp.training.batches import Batches
 from textapp.training.budget import Budget
 from textapp.training.fit import fit
-from textapp.training.precision import building_in, choose_precision
+from textapp.training.precision import attention_path, building_in, choose_precision
 from textapp.training.progress import Progress, Stopwatch
 
 VOCABULARY_FILE = "vocabulary.txt"
@@ -88,7 +88,7 @@ class KerasClassifier(Classifier):
         """Train the network that was built, or a part of it; afterwards the whole of it computes in float32."""
         network.compile(
             optimizer=self._optimizer(len(batches)),
-            loss=self._loss,
+            loss=_MeanLoss(self._loss),
             weighted_metrics=[keras.metrics.MeanMetricWrapper(self._right, name="accuracy")],
             jit_compile=COMPILE,
         )
@@ -130,8 +130,13 @@ class KerasClassifier(Classifier):
 
     @property
     def computation(self) -> str:
-        """How the network is trained on this device."""
-        return self.chosen_precision
+        """How the network is trained on this device: the precision, and the path of its operations."""
+        return ", ".join(filter(None, (self.chosen_precision, "XLA" if COMPILE else None, self._kernel)))
+
+    @property
+    def _kernel(self) -> str | None:
+        """What computes most of it, where that is no plain operations."""
+        return attention_path(self.chosen_precision)
 
     def _budget(self, steps: int) -> Budget:
         """Return the budget where an epoch has so many steps."""
@@ -320,6 +325,17 @@ class NetworkClassifier(KerasClassifier):
             raise UserError(
                 f"{folder} is damaged: {len(self.label_names)} labels for {self.network.output_shape[-1]} logits"
             )
+
+
+class _MeanLoss(keras.losses.Loss):
+    """The weighted mean of what a function of labels and logits says of each text; texts of weight 0 do not count."""
+
+    def __init__(self, loss_of: Callable):
+        super().__init__(reduction="mean_with_sample_weight", name="loss")
+        self._loss_of = loss_of
+
+    def call(self, labels, logits):
+        return self._loss_of(labels, logits)
 
 
 def _text_weights(labels: np.ndarray, class_weights: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 from textapp.errors import UserError
 from textapp.json_files import read_json
 from textapp.models.folder import require_file
+from textapp.models.layers import drop_no_attention
 from textapp.models.preset_files import INSTALL, Wanted, architecture_of, check_preset, family_of, reading
 from textapp.models.starting import read_weights
 from textapp.text.preset_tokens import pairs
@@ -113,7 +114,7 @@ def make_encoder(
     Args:
         architecture: of a `Preset`.
         dropout: share of the numbers left out while training, behind the embeddings and in each layer, but for the
-            scores of the attention: that took a sixth of a step's time.
+            scores of the attention.
         like: a backbone whose layers to use instead of new ones.
 
     Raises:
@@ -124,9 +125,7 @@ def make_encoder(
             like = WANTED.classes()[architecture["class"]](**architecture["config"] | {"dropout": dropout})
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"the architecture of a pretrained encoder is damaged: {error}") from error
-    for layer in like._flatten_layers():
-        if isinstance(layer, keras.layers.MultiHeadAttention):
-            layer._dropout = 0.0  # KerasHub has one option for all
+    drop_no_attention(like)
     output = like.output["sequence_output"] if isinstance(like.output, dict) else like.output
     return keras.Model(like.input, output, name="encoder")
 

@@ -9,9 +9,8 @@ import numpy as np
 
 from textapp.text.ragged import Ragged
 from textapp.text.vocabulary import PADDING_ID, UNKNOWN_ID
+from textapp.training.shapes import shapes
 
-# Batches are padded to one of these widths: each one is a shape to trace or compile, each gap is padding.
-WIDTHS = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 # Texts are sorted by length inside pools of this many batches, so that epochs still differ.
 POOL = 50
 # Threads that make batches before they are needed. With one, Keras leaves it to tf.data's own prefetching, whose end
@@ -35,9 +34,10 @@ def shorten(token_ids: np.ndarray, sequence_length: int) -> np.ndarray:
 class Batches(keras.utils.PyDataset):
     """Bucketed batches of (inputs, labels, weights), or of inputs alone, for Keras `fit` and `predict`.
 
-    Inputs are "token_ids" int32 (B, T), padded on the right to one of `WIDTHS`, and "padding_mask" bool (B, T), True on
-    tokens. A batch of fewer texts is always as wide as the longest text needs: with labels it is one more shape in all
-    epochs. Without labels it is filled up to 1, 2, 4, ... rows, which `put_back` leaves out.
+    Inputs are "token_ids" int32 (B, T), padded on the right to one of the widths of `textapp.training.shapes`, and
+    "padding_mask" bool (B, T), True on tokens. With labels, a batch of fewer texts is filled up with texts of weight 0
+    or, where that is not worth it, as wide as the longest text needs: one more shape in all epochs. Without labels
+    batches are filled up to a few numbers of rows, which `put_back` leaves out.
 
     On TensorFlow, Keras fetches the next batch in a thread of its own; on JAX, while the device works.
 
@@ -45,7 +45,7 @@ class Batches(keras.utils.PyDataset):
         rows: N rows of token ids, int32.
         labels: int32 array of shape (N,), or float32 of shape (N, C) for probabilities; None to predict.
         weights: float32 array of shape (N,), how much each text counts in the loss; None for 1.
-        batch_size: B.
+        batch_size: B; to predict, there may be more where the device is faster with them.
         sequence_length: longer texts are shortened to it.
         seed: shuffles anew every epoch; None keeps texts sorted by length, see `order`.
     """
@@ -66,8 +66,9 @@ class Batches(keras.utils.PyDataset):
         self._sequence_length = sequence_length
         self._labels = labels
         self._weights = np.ones(len(rows), np.float32) if weights is None else weights
-        self._batch_size = batch_size
-        self._widths = [width for width in WIDTHS if width < sequence_length] + [sequence_length]
+        self._shapes = shapes()
+        self._batch_size = max(self._shapes.answer_rows) if labels is None and self._shapes.answer_rows else batch_size
+        self._widths = [width for width in self._shapes.widths if width < sequence_length] + [sequence_length]
         self._random = None if seed is None else np.random.default_rng(seed)
         self._plan = self._make_plan()
 
@@ -81,11 +82,23 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int):
         chosen = self._plan[index]
-        width = self._width(chosen)
+        rows, width = self.shape(index)
+        filled = np.pad(chosen, (0, rows - len(chosen)), mode="edge")
         if self._labels is None:
-            rows = min(1 << (len(chosen) - 1).bit_length(), self._batch_size)
-            return (self._inputs(np.pad(chosen, (0, rows - len(chosen)), mode="edge"), width),)
-        return self._inputs(chosen, width), self._labels[chosen], self._weights[chosen]
+            return (self._inputs(filled, width),)
+        weights = np.pad(self._weights[chosen], (0, rows - len(chosen)))
+        return self._inputs(filled, width), self._labels[filled], weights
+
+    def shape(self, index: int) -> tuple[int, int]:
+        """Return B and T of a batch."""
+        count = len(self._plan[index])
+        if self._labels is not None:
+            rows = self._batch_size if self._shapes.whole else count
+        elif self._shapes.answer_rows:
+            rows = next(rows for rows in self._shapes.answer_rows if rows >= count)
+        else:
+            rows = min(1 << (count - 1).bit_length(), self._batch_size)
+        return rows, self._width(self._plan[index])
 
     def put_back(self, answers: Sequence[np.ndarray]) -> np.ndarray:
         """Return what was answered to each text, (N, ...), for the answers to all batches without labels."""
@@ -110,7 +123,8 @@ class Batches(keras.utils.PyDataset):
         return {"token_ids": token_ids, "padding_mask": padding_mask}
 
     def _width(self, chosen: np.ndarray) -> int:
-        longest = (self._lengths[chosen] if len(chosen) == self._batch_size else self._lengths).max()
+        own = len(chosen) == self._batch_size or self._shapes.whole
+        longest = (self._lengths[chosen] if own else self._lengths).max()
         return next(width for width in self._widths if width >= longest)
 
     def _make_plan(self) -> list[np.ndarray]:

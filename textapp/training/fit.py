@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 
@@ -12,6 +13,7 @@ from textapp.errors import UserError
 from textapp.memory import device_is_full
 from textapp.training.budget import RATES, Budget, Clock
 from textapp.training.checkpoint import Checkpoint, synchronize
+from textapp.training.dispatch import dispatched
 from textapp.training.progress import Progress, Stopwatch
 
 
@@ -56,9 +58,45 @@ def fit(
         raise ValueError("epochs is None, which takes a budget; choose one of them")
     if computation is not None:
         progress.line(f"trains in {computation}")
+    settings = {"monitor": monitor, "epochs": epochs, "patience": patience, "budget": budget}
+    try:
+        checks = _fit(network, train, validation, progress=progress, stopwatch=stopwatch or Stopwatch(), **settings)
+    except Exception as error:
+        if not device_is_full(error):
+            raise
+        raise UserError(
+            "the device's memory is too small for a training step; use --accumulate 4 with minilm or causal-lm, or end "
+            "what else runs there, and go on with --resume, since what is finished is kept; or leave out models with "
+            "--models"
+        ) from error
+    network.set_weights(checks.weights)
+    return checks.history
+
+
+def _fit(
+    network: keras.Model,
+    train: keras.utils.PyDataset,
+    validation: keras.utils.PyDataset,
+    *,
+    monitor: str,
+    epochs: int | None,
+    patience: int,
+    progress: Progress,
+    budget: Budget | None,
+    stopwatch: Stopwatch,
+) -> _Checks:
+    """Train, with the arguments of `fit`, and return the checks, which have the best weights."""
+    if keras.backend.backend() == "jax":
+        # Else Keras builds on a batch of `train`, and those that its threads fetched meanwhile come in the first
+        # epoch, too, as many as there happened to be.
+        network.test_on_batch(*validation[0])
+    steps = len(train)
+    train = dispatched(network, train)  # from here on a step is a dispatch
+    if budget is not None and budget.first_round is not None:
+        budget = dataclasses.replace(budget, first_round=math.ceil(budget.first_round * len(train) / steps))
     checks = _Checks(
         progress,
-        stopwatch or Stopwatch(),
+        stopwatch,
         monitor=monitor,
         epochs=epochs,
         steps=len(train),
@@ -69,37 +107,24 @@ def fit(
     callbacks.append(checks)
     if budget is not None:
         callbacks.append(_Timekeeper(checks, budget, validation))
-    try:
-        if keras.backend.backend() == "jax":
-            # Else Keras builds on a batch of `train`, and those that its threads fetched meanwhile come in the first
-            # epoch, too, as many as there happened to be.
-            network.test_on_batch(*validation[0])
-        left = [(train, 0, epochs or sys.maxsize)]
-        if progress.checkpoint is not None:
-            parts = {"checks": checks} if budget is None else {"checks": checks, "timekeeper": callbacks[-1]}
-            checkpoint = Checkpoint(progress.checkpoint, network, train, parts)
-            left = checkpoint.left(validation, epochs=epochs or sys.maxsize)
-            callbacks.append(checkpoint)
-        for batches, first, end in left:
-            if first < end and not network.stop_training:
-                network.fit(
-                    batches,
-                    validation_data=validation,
-                    initial_epoch=first,
-                    epochs=end,
-                    shuffle=False,  # the batches do it themselves, so that their order hangs on seed and epoch alone
-                    verbose=0,
-                    callbacks=callbacks,
-                )
-    except Exception as error:
-        if not device_is_full(error):
-            raise
-        raise UserError(
-            "the device's memory is too small for a training step; use --accumulate 4 with minilm or causal-lm, "
-            "leave out models with --models, or end what else runs there"
-        ) from error
-    network.set_weights(checks.weights)
-    return checks.history
+    left = [(train, 0, epochs or sys.maxsize)]
+    if progress.checkpoint is not None:
+        parts = {"checks": checks} if budget is None else {"checks": checks, "timekeeper": callbacks[-1]}
+        checkpoint = Checkpoint(progress.checkpoint, network, train, parts)
+        left = checkpoint.left(validation, epochs=epochs or sys.maxsize)
+        callbacks.append(checkpoint)
+    for batches, first, end in left:
+        if first < end and not network.stop_training:
+            network.fit(
+                batches,
+                validation_data=validation,
+                initial_epoch=first,
+                epochs=end,
+                shuffle=False,  # the batches do it themselves, so that their order hangs on seed and epoch alone
+                verbose=0,
+                callbacks=callbacks,
+            )
+    return checks
 
 
 class _Checks(keras.callbacks.Callback):

@@ -120,7 +120,7 @@ class MaskedBatches(keras.utils.PyDataset):
     targets and weights by the names of the outputs: `WORDS` (B, M) and, for pairs, `NEXT` (B,).
 
     Args:
-        batches: of the texts, with labels or without, which are left out.
+        batches: of the texts, with labels, which are left out; no word of a text of weight 0 is to be told.
         masking: which ids are what.
         seed: of the masks.
         fixed: whether every epoch has the same, to compare what is measured on them.
@@ -137,8 +137,8 @@ class MaskedBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int):
         # Threads fetch batches in any order, so that each has numbers of its own.
         random = np.random.default_rng([self._seed, 0 if self._fixed else self._epoch, index])
-        inputs = dict(self._batches[index][0])
-        targets, weights = {}, {}
+        given, _, alive = self._batches[index]
+        inputs, targets, weights = dict(given), {}, {}
         segments = np.zeros(inputs["token_ids"].shape, np.int32)
         if self._masking.separator_id is not None:
             paired = pair(inputs["token_ids"], inputs["padding_mask"], self._masking, random)
@@ -148,7 +148,12 @@ class MaskedBatches(keras.utils.PyDataset):
         inputs["token_ids"], inputs["mask_positions"], targets[WORDS], weights[WORDS] = mask(
             inputs["token_ids"], inputs["padding_mask"], self._masking, random
         )
+        weights = {name: (found.T * alive).T for name, found in weights.items()}
         return inputs, targets, weights
+
+    def shape(self, index: int) -> tuple[int, int]:
+        """Return B and T of a batch."""
+        return self._batches.shape(index)
 
     def on_epoch_end(self) -> None:
         self._epoch += 1

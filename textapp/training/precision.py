@@ -42,6 +42,12 @@ def choose_precision(wanted: str, *, width: int, compiled: bool) -> str:
     return "bfloat16" if width >= WIDE and faster else "float32"
 
 
+def attention_path(precision: str) -> str | None:
+    """Return what computes attention where it is no plain operations: on a GPU JAX has a kernel for bfloat16."""
+    fused = has_gpu() and keras.backend.backend() == "jax" and precision == "bfloat16"
+    return "cuDNN attention" if fused else None
+
+
 @contextlib.contextmanager
 def building_in(precision: str) -> Iterator[None]:
     """Let the layers that are built meanwhile compute in "float32" or "bfloat16"."""

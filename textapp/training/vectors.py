@@ -36,6 +36,10 @@ class VectorBatches(keras.utils.PyDataset):
         chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
         return tuple(part[chosen] for part in self._parts)
 
+    def shape(self, index: int) -> tuple[int]:
+        """Return how many vectors a batch has."""
+        return (min(self._batch_size, len(self._order) - index * self._batch_size),)
+
     def on_epoch_end(self) -> None:
         if self._random is not None:
             self._order = self._random.permutation(len(self._order))

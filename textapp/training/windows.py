@@ -87,6 +87,10 @@ class Windows(keras.utils.PyDataset):
         targets = windows[:, 1:]
         return _inputs(windows[:, :-1]), targets, (targets < self._vocabulary_size).astype(np.float32)
 
+    def shape(self, index: int) -> tuple[int, int]:
+        """Return B and T of a batch."""
+        return self._batch_size, self._windows.shape[1] - 1
+
     def on_epoch_end(self) -> None:
         self._part += 1
 

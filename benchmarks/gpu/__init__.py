@@ -1,0 +1,1 @@
+"""What a GPU gives, in stages that each leave a table: see `python -m benchmarks.gpu --help`."""
