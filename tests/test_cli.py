@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from textapp import cli, pipeline
-from textapp.cli import options
+from textapp.cli import options, program
 from textapp.datasets import DATASETS
 from textapp.models import CLASSIFIERS, GENERATORS, majority
 
@@ -65,8 +65,8 @@ def test_help_names_every_option_with_its_default(textapp, command):
 
 def test_train_py_takes_the_options_of_the_module():
     outputs = []
-    for program in (["train.py"], ["-m", "textapp", "train"]):
-        command = [sys.executable, *program, "--help"]
+    for words in (["train.py"], ["-m", "textapp", "train"]):
+        command = [sys.executable, *words, "--help"]
         done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, env={**os.environ})
         assert done.returncode == 0, done.stderr
         outputs.append([line for line in done.stdout.splitlines() if "Usage:" not in line])
@@ -261,3 +261,46 @@ def test_train_py_runs_the_job(monkeypatch, csv_file, tmp_path):
     result = CliRunner().invoke(alone, arguments)
     assert result.exit_code == 0, result.output
     assert f"The run is in {tmp_path / 'runs' / 'data'}" in result.stdout.replace("\n", "")
+
+
+@pytest.mark.parametrize("command", [("train",), ("predict", "--model", "x", "a text"), ("serve", "--model", "x")])
+def test_devices_and_backends_that_there_are_not(textapp, monkeypatch, command):
+    refused(textapp(*command, "--device", "tpu"), "--device is 'tpu'; choose from ['auto', 'cpu', 'gpu']")
+    refused(textapp(*command, "--device", "gpu"), "--device is 'gpu', and tensorflow finds none here; README's")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    refused(textapp(*command), "KERAS_BACKEND is 'torch'; textapp works with tensorflow and jax")
+
+
+@pytest.mark.parametrize(
+    ("missing", "jax", "message"),
+    [
+        (
+            "tensorflow",
+            True,
+            "TensorFlow, Keras's default backend, is not installed, but jax is; set KERAS_BACKEND=jax",
+        ),
+        ("tensorflow", False, "cannot import tensorflow; run `python -m pip install -r requirements.txt`"),
+        (
+            "jax",
+            False,
+            "KERAS_BACKEND is 'jax', which is not installed; run `python -m pip install -r requirements-jax",
+        ),
+    ],
+)
+def test_a_backend_that_is_not_installed(textapp, monkeypatch, missing, jax, message):
+    def fail(name):
+        raise ModuleNotFoundError(name=missing)
+
+    monkeypatch.setattr(program, "import_module", fail)
+    monkeypatch.setattr(program, "find_spec", lambda name: jax or None)
+    refused(textapp("train"), message)
+
+
+def test_the_cpu_is_chosen_before_keras_is_loaded(monkeypatch):
+    for name in ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS", "NVIDIA_TF32_OVERRIDE", "JAX_DEFAULT_MATMUL_PRECISION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(program, "_import_keras", lambda: found.update(os.environ))
+    found = {}
+    program.prepare_keras("cpu")
+    assert (found["CUDA_VISIBLE_DEVICES"], found["JAX_PLATFORMS"]) == ("-1", "cpu")
+    assert (found["NVIDIA_TF32_OVERRIDE"], found["JAX_DEFAULT_MATMUL_PRECISION"]) == ("0", "float32")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import textapp
-from textapp import fitting, measuring, pipeline
+from textapp import fitting, measuring, pipeline, shipping
 from textapp.config import DataConfig, TrainConfig
 from textapp.datasets import DATASETS, Examples, Source, load_dataset
 from textapp.errors import UserError
@@ -215,12 +215,58 @@ def test_a_savedmodel_that_is_refused(monkeypatch, csv_file, tmp_path, stage):
     def differs(*_):
         raise UserError("it went wrong")
 
-    monkeypatch.setattr(pipeline, "export_models", export)
-    monkeypatch.setattr(pipeline, "check_classifier", differs)
+    monkeypatch.setattr(shipping, "export_models", export)
+    monkeypatch.setattr(shipping, "check_classifier", differs)
     with pytest.raises(UserError, match="data is complete but for SavedModels: tfidf: it went wrong"):
         pipeline.train(config(csv_file, tmp_path / "runs", models=("majority", "tfidf")))
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["data"]
     assert not {"1", "parity.json"} & {path.name for path in (tmp_path / "runs" / "data" / "tfidf").iterdir()}
     report = read(tmp_path / "runs" / "data" / "report" / "report.json")
     (row,) = [row for row in report["classifiers"] if row["name"] == "tfidf"]
+    assert (row["exported"], row["notes"]) == (False, ["it went wrong"])
+
+
+def test_a_run_without_tensorflow_is_completed_later(monkeypatch, csv_file, tmp_path, textapp):
+    """Where it is missing the run says so; the command that it names adds and proves what is missing."""
+    monkeypatch.setattr(shipping, "has_tensorflow", lambda: False)
+    folder = pipeline.train(config(csv_file, tmp_path / "runs", models=("majority", "nbsvm")))
+    missing = f"no SavedModels: TensorFlow is not installed here; `python -m textapp export --run {folder}` adds them"
+    before = read(folder / "report" / "report.json")
+    assert before["saved_models_missing"] == read(folder / "run.json")["saved_models_missing"] == missing
+    page, markdown, card = (folder / name for name in ("report/index.html", "report/report.md", "nbsvm/MODEL_CARD.md"))
+    for path in (page, markdown, card):
+        assert "TensorFlow is not installed here" in path.read_text()
+    assert "not exported" not in markdown.read_text()
+    refusal = textapp("export", "--run", folder)
+    assert refusal.exit_code == 1
+    assert refusal.stderr.startswith("Error: a SavedModel takes TensorFlow, which is not installed here; run")
+
+    monkeypatch.undo()
+    done = textapp("export", "--run", folder)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.endswith(f"Added SavedModels of nbsvm to {folder}.\n")
+    assert (folder / "nbsvm" / "1" / "saved_model.pb").is_file()
+    proof = read(folder / "nbsvm" / "parity.json")
+    assert proof["labels_that_differ"] == 0
+    after = read(folder / "report" / "report.json")
+    (row,) = [row for row in after["classifiers"] if row["name"] == "nbsvm"]
+    (old,) = [row for row in before["classifiers"] if row["name"] == "nbsvm"]
+    assert (row["exported"], row["export"]) == (True, proof)
+    assert row["cost"]["bytes_on_disk"] == old["cost"]["bytes_on_disk"] + proof["bytes"]
+    assert row["metrics"] == old["metrics"]
+    assert after["saved_models_missing"] is read(folder / "run.json")["saved_models_missing"] is None
+    assert "TensorFlow is not installed here" not in page.read_text() + markdown.read_text() + card.read_text()
+    again = textapp("export", "--run", folder)
+    assert (again.exit_code, again.stdout) == (0, f"No SavedModel is missing in {folder}.\n")
+
+
+def test_a_savedmodel_that_is_refused_later(monkeypatch, csv_file, tmp_path, textapp):
+    monkeypatch.setattr(shipping, "has_tensorflow", lambda: False)
+    folder = pipeline.train(config(csv_file, tmp_path / "runs", models=("nbsvm",)))
+    monkeypatch.setattr(shipping, "has_tensorflow", lambda: True)
+    monkeypatch.setattr(shipping, "export_models", lambda pairs: "it went wrong")
+    result = textapp("export", "--run", folder)
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {folder} is complete but for SavedModels: nbsvm: it went wrong\n"
+    (row,) = read(folder / "report" / "report.json")["classifiers"]
     assert (row["exported"], row["notes"]) == (False, ["it went wrong"])

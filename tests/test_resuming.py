@@ -11,10 +11,11 @@ import pytest
 import tiny
 from test_cli import refused
 
-from textapp import few_labels, pipeline
+from textapp import few_labels, pipeline, resuming
+from textapp.config import TrainConfig
 from textapp.errors import UserError
 from textapp.fitting import Trained
-from textapp.resuming import Resuming
+from textapp.resuming import Resuming, choices
 from textapp.run import RunFolder
 from textapp.training import checkpoint as checkpoint_module
 from textapp.training import fit as fit_module
@@ -350,9 +351,9 @@ def test_every_kind_of_model_is_taken_over(textapp, tiny_models, csv_file, tmp_p
                 np.testing.assert_equal(other[part], one[part])
         return []
 
-    monkeypatch.setattr(pipeline, "_export", interrupted)
+    monkeypatch.setattr(pipeline, "add_saved_models", interrupted)
     assert textapp(*train).exit_code == 130
-    monkeypatch.setattr(pipeline, "_export", compared)
+    monkeypatch.setattr(pipeline, "add_saved_models", compared)
     for name in ("train_model", "quantize_model", "ensemble_model", "mix_model"):
         monkeypatch.setattr(pipeline, name, dict)  # which would be no model
     monkeypatch.setattr(few_labels, "_answers", dict)
@@ -387,3 +388,11 @@ def test_pretraining_goes_on(textapp, tmp_path, monkeypatch, options):
                 np.testing.assert_array_equal(first[name], second[name])
     figures = [json.loads((folder / "pretraining.json").read_text())["held_out"] for folder in (one, other)]
     assert figures[0] == figures[1]
+
+
+def test_a_run_goes_on_with_smaller_parts_of_a_batch_and_on_the_same_device(monkeypatch):
+    plain = choices(TrainConfig(), "texts")
+    assert choices(TrainConfig(accumulate=4), "texts") == plain
+    assert plain["--device"] == "cpu"
+    monkeypatch.setattr(resuming, "has_gpu", lambda: True)
+    assert choices(TrainConfig(), "texts") == plain | {"--device": "gpu"}

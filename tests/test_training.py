@@ -14,8 +14,8 @@ from rich.console import Console
 from textapp.errors import UserError
 from textapp.models import Decoder, decoder
 from textapp.models.keras_file import COMPILE
-from textapp.training import precision
-from textapp.training.batches import POOL, WIDTHS, Batches, shorten
+from textapp.training import precision, shapes
+from textapp.training.batches import POOL, Batches, shorten
 from textapp.training.fit import fit
 from textapp.training.progress import Progress
 from textapp.training.windows import Windows, pack, score_windows
@@ -168,8 +168,28 @@ def test_labels_and_weights_stay_with_their_texts():
         inputs, labels, found = batches[index]
         assert (inputs["token_ids"][:, 0] == labels + 2).all()
         assert (found == weights[labels]).all()
-        assert inputs["token_ids"].shape[1] in (*WIDTHS, 70)
+        assert inputs["token_ids"].shape[1] in (*shapes.ON_CPU.widths, 70)
         assert inputs["padding_mask"].sum(axis=1).tolist() == [min(LENGTHS[label], 70) for label in labels]
+
+
+def test_few_shapes_on_a_gpu(monkeypatch):
+    """Whole batches of few widths: what fills them up has no weight, and no answer is put back for it."""
+    monkeypatch.setattr(shapes, "has_gpu", lambda: True)
+    labels = np.arange(len(LENGTHS) * 5, dtype=np.int32)
+    options = {"batch_size": 8, "sequence_length": 300}
+    batches = Batches(rows_of(LENGTHS * 5), labels, np.full(len(labels), 0.5, np.float32), seed=0, **options)
+    seen = []
+    for index in range(len(batches)):
+        inputs, found, weights = batches[index]
+        assert inputs["token_ids"].shape == batches.shape(index) == (8, 128)
+        assert (inputs["token_ids"][:, 0] == found + 2).all()
+        seen += found[weights == 0.5].tolist()
+        assert set(weights.tolist()) <= {0.5, 0.0}
+    assert sorted(seen) == labels.tolist()
+    long = Batches(rows_of([*LENGTHS, 250, 900]), **options)  # to predict
+    assert [long[index][0]["token_ids"].shape for index in range(len(long))] == [(128, 300)]
+    assert long.put_back([long[0][0]["token_ids"][:, 0]]).tolist() == list(range(2, 15))
+    assert Batches(rows_of([5]), **options)[0][0]["token_ids"].shape == (1, 128)
 
 
 @pytest.mark.parametrize("seed", [None, 0, 1, 2, 3, 4])

@@ -97,10 +97,16 @@ def complete_run(folder: Path, *, console: Console | None = None) -> list[str]:
     rows = {row["name"]: row for row in [*report["classifiers"], *report["generators"]] if not row["export"]}
     found = [_trained(run, name) for name in rows]
     lacking = [trained for trained in found if trained.model.exports]
+    if not lacking and report["saved_models_missing"] is None:
+        return []
     with Progress(console) as progress:
         refused = add_saved_models(lacking, dataset, progress)
     for trained in lacking:
-        rows[trained.name] |= {"export": trained.export, "notes": [*rows[trained.name]["notes"], *trained.notes]}
+        row = rows[trained.name]
+        row["notes"] += trained.notes
+        if trained.export is not None:
+            row |= {"export": trained.export, "exported": True}
+            row["cost"]["bytes_on_disk"] += trained.export["bytes"]
     report["saved_models_missing"] = None
     write_report(report, folder / "report")
     write_model_cards(report, folder)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import logging
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 
 import typer
 from rich.console import Console
@@ -105,7 +106,7 @@ def _import_keras() -> None:
     silent = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(silent, 2)
-        import keras_hub  # noqa: F401
+        import_module("keras_hub")
     except ImportError as error:
         raise UserError(_missing(error.name)) from error
     finally:
@@ -116,7 +117,7 @@ def _import_keras() -> None:
 
 def _missing(package: str | None) -> str:
     """Return what to do about a package that cannot be imported."""
-    if package == "tensorflow" and importlib.util.find_spec("jax"):
+    if package == "tensorflow" and find_spec("jax"):
         return "TensorFlow, Keras's default backend, is not installed, but jax is; set KERAS_BACKEND=jax"
     if package == "jax":
         return "KERAS_BACKEND is 'jax', which is not installed; run `python -m pip install -r requirements-jax.txt`"

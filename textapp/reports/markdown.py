@@ -52,7 +52,7 @@ def to_markdown(report: dict) -> str:
     if report["generators"]:
         found = generator_table(report)
         said = (sentences.BITS_PER_BYTE, escape(sentences.trained_in(report["generators"])))
-        lines = [table(found), *said, bullets(sentences.notes(report["generators"]))]
+        lines = [table(found), *said, bullets(sentences.notes(report, "generators"))]
         if (pairs := generator_pair_table(report)).rows:
             lines += [f"### {pairs.title}", escape(sentences.GENERATORS_COMPARED), table(pairs)]
         parts.append(section(found.title, *lines, *map(_samples, report["generators"])))
@@ -73,7 +73,7 @@ def _classifiers(report: dict) -> list[str]:
     """Returns the sections about classifiers."""
     found = classifier_table(report, with_calibration=True)
     said = (sentences.HOW_MEASURED, escape(sentences.trained_in(report["classifiers"])))
-    lines = [table(found), *said, bullets(sentences.notes(report["classifiers"]))]
+    lines = [table(found), *said, bullets(sentences.notes(report, "classifiers"))]
     parts = [section(found.title, *lines)]
     if report["comparisons"]:
         pairs = pair_table(report)

@@ -113,7 +113,7 @@ def generators(report: dict, looks: Looks) -> list:
         bits = Cell(figures.score(row["bits_per_byte"]), small)
         numbers = (bits, tested, *spent, figures.size(costs["bytes_on_disk"]))
         cells.append((model_cell(row["name"], looks), *numbers))
-    notes = tuple(sentences.notes(rows))
+    notes = tuple(sentences.notes(report, "generators"))
     said = f"{sentences.BITS_PER_BYTE} {sentences.trained_in(rows)}".rstrip()
     blocks = [Paragraph(said, soft=True), Grid(headers, tuple(cells))]
     blocks += [Bullets(notes)] if notes else []

@@ -62,7 +62,7 @@ def classifiers(report: dict, looks: Looks) -> list:
     rows = report["classifiers"]
     if not rows:
         return []
-    notes = sentences.notes(rows)
+    notes = sentences.notes(report, "classifiers")
     texts = figures.count(rows[0]["metrics"]["n"])
     return [
         Paragraph(f"On {texts} test texts that no model was trained on here. Below a score its 95 % bootstrap interval "

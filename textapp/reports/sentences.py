@@ -143,11 +143,11 @@ def trained_in(rows: list[dict]) -> str:
     return f"Trained: {'; '.join(paths)}." if paths else ""
 
 
-def notes(rows: list[dict]) -> list[str]:
-    """Returns what there is to say about single classifiers or generators, a sentence each."""
+def notes(report: dict, part: str) -> list[str]:
+    """Returns what there is to say about single "classifiers" or "generators" of a report, a sentence each."""
     sentences = []
-    for row in rows:
-        if not row["exported"]:
+    for row in report[part]:
+        if not row["exported"] and not report["saved_models_missing"]:  # else the report says so of all
             sentences.append(f"{row['name']}: not exported as a SavedModel.")
         sentences += [f"{row['name']}: {note}" for note in row["notes"]]
     return sentences

@@ -30,11 +30,11 @@ def print_report(report: dict, console: Console) -> None:
     console.print()
     if report["classifiers"]:
         console.print(_drawn(classifier_table(report), roomy=console.width >= ROOMY))
-        _print_notes(sentences.notes(report["classifiers"]), console)
+        _print_notes(sentences.notes(report, "classifiers"), console)
         _print_matrices(report, console)
     if report["generators"]:
         console.print(_drawn(generator_table(report)))
-        _print_notes(sentences.notes(report["generators"]), console)
+        _print_notes(sentences.notes(report, "generators"), console)
         for generator in report["generators"]:
             _print_samples(generator, console)
         console.print()
