@@ -38,7 +38,7 @@ class Table:
     Attributes:
         title: above it.
         header, rows: cells.
-        figures: what was to be reached, each (what, value, bound); values up to a bound below 0 are good.
+        figures: what was to be reached.
         notes: below it.
     """
 
@@ -68,7 +68,7 @@ class Figure:
     def __str__(self) -> str:
         reached = self.value <= self.bound if self.at_most else self.value >= self.bound
         wanted = "at most" if self.at_most else "at least"
-        return f"{self.what}: {self.value:.4g}, wanted {wanted} {self.bound:g}: {'' if reached else 'not '}reached."
+        return f"{self.what}: {self.value:.5g}, wanted {wanted} {self.bound:g}: {'' if reached else 'not '}reached."
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

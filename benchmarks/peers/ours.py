@@ -28,6 +28,7 @@ from textapp.machine import device, has_bfloat16, has_gpu, versions
 from textapp.models import CLASSIFIERS, Decoder, decoder, network
 from textapp.models.decoding import generate_ids
 from textapp.models.keras_file import COMPILE
+from textapp.models.layers import drop_no_attention
 from textapp.text.cache import CachedCleaning
 from textapp.text.cleaning import load_stopwords, make_cleaning
 from textapp.text.subwords import END_ID
@@ -118,6 +119,7 @@ class Ours(worker.Side):
             dropout=0.1,
             dtype="mixed_bfloat16" if has_bfloat16() else "float32",
         )
+        drop_no_attention(backbone)  # as in textapp.models.presets
         inputs = {name: keras.Input((None,), dtype=kind, name=name) for name, kind in _INPUTS.items()}
         pooled = backbone({**inputs, "segment_ids": keras.ops.zeros_like(inputs["token_ids"])})["pooled_output"]
         logits = keras.layers.Dense(work.CLASSES, dtype="float32", name="logits")(pooled)
