@@ -91,15 +91,13 @@ def finished(textapp, tmp_path_factory, worker_id):
 
     The first test process that asks makes it, for all of them.
     """
+    import filelock
     import tiny
-
-    from textapp.locks import lock
 
     base = tmp_path_factory.getbasetemp()
     shared = base if worker_id == "master" else base.parent
     said, output = shared / "finished.json", shared / "finished"
-    with (shared / "finished.lock").open("w") as file, pytest.MonkeyPatch.context() as monkeypatch:
-        lock(file, wait=True)
+    with filelock.FileLock(shared / "finished.lock"), pytest.MonkeyPatch.context() as monkeypatch:
         if not said.exists():
             tiny.shrink(monkeypatch)
             arguments = ["--dataset", "rotten_tomatoes", "--limit", 200, "--seed", 3, "--quantize", "int8"]

@@ -15,14 +15,16 @@ from typer.testing import CliRunner
 from textapp import cli, pipeline
 from textapp.cli import options, program
 from textapp.datasets import DATASETS
-from textapp.models import CLASSIFIERS, GENERATORS, majority
+from textapp.errors import UserError
+from textapp.models import CLASSIFIERS, GENERATORS, majority, tfidf
 
 REPO = Path(__file__).parents[1]
 ONE_SENTENCE = re.compile(r"(Error|Interrupted)[:.] [^\n]+\n")
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    """Return the names of what is not hidden in a folder."""
+    return sorted(path.name for path in folder.glob("[!.]*"))
 
 
 def refused(result, message, *, exit_code=1):
@@ -92,7 +94,7 @@ CSV = "text,label\n" + "".join(f"{word} film {n},{word}\n" for n in range(9) for
         (["--models", ""], "--models names no classifier and no generator; choose from ['majority'"),
         (["--models", " , "], "--models names no classifier and no generator"),
         (["--dataset", "imbd"], "unknown dataset 'imbd'; choose from ['aclimdb', 'imdb', 'rotten_tomatoes']"),
-        (["--data", "nowhere.csv"], "there is no file nowhere.csv"),
+        (["--data", "nowhere.csv"], f"there is no file {Path.cwd()}/nowhere.csv"),
         (["--data", "DATA", "--text-column", "txt"], "'txt' is not a column of"),
         (["--data", "DATA", "--label-column", "stars"], "its columns are ['text', 'label']"),
         (["--data", "ONE"], "all texts have the label 'good'"),
@@ -144,12 +146,15 @@ def failing(error):
 
 
 def test_a_full_disk(textapp, csv_file, tmp_path, monkeypatch):
+    """What was finished before is kept, and the sentence says where."""
+
     def save(self, folder):
         raise OSError(errno.ENOSPC, "No space left on device", str(folder / "model.skops"))
 
-    monkeypatch.setattr(majority.Majority, "_save", save)
-    result = textapp("train", "--data", csv_file, "--models", "majority", "--output", tmp_path / "runs")
+    monkeypatch.setattr(tfidf.Tfidf, "_save", save)
+    result = textapp("train", "--data", csv_file, "--models", "majority,tfidf", "--output", tmp_path / "runs")
     refused(result, "the system says: No space left on device (")
+    assert result.stderr.endswith("data.unfinished; the same command goes on with it.\n")
     assert names(tmp_path / "runs") == ["data.unfinished"]
     assert not list((tmp_path / "runs").rglob("run.json"))
 
@@ -166,18 +171,19 @@ def test_a_disk_that_really_refuses_to_grow(textapp, tiny_models, csv_file, tmp_
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     refused(result, "File too large")
-    assert names(tmp_path / "runs") in (["data.unfinished"], [])
-    assert not list((tmp_path / "runs").rglob("run.json"))
+    assert names(tmp_path / "runs") == []
 
 
 def test_ctrl_c(textapp, csv_file, tmp_path, monkeypatch):
-    train = ["train", "--data", csv_file, "--models", "majority", "--output", tmp_path / "runs"]
+    train = ["train", "--data", csv_file, "--models", "majority,tfidf", "--output", tmp_path / "runs"]
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(majority.Majority, "fit", failing(KeyboardInterrupt()))
-        refused(textapp(*train), "in a folder that ends in .unfinished", exit_code=130)
+        interrupted.setattr(tfidf.Tfidf, "fit", failing(KeyboardInterrupt()))
+        refused(textapp(*train), "data.unfinished; the same command goes on with it.", exit_code=130)
     assert names(tmp_path / "runs") == ["data.unfinished"]
     assert not list((tmp_path / "runs").rglob("run.json"))
-    assert textapp(*train).exit_code == 0
+    done = textapp(*train)
+    assert done.exit_code == 0
+    assert "majority  finished before the run was interrupted" in done.stdout
     assert names(tmp_path / "runs") == ["data"]
 
 
@@ -185,10 +191,9 @@ def test_ctrl_c_before_there_is_a_run(textapp, tmp_path, monkeypatch):
     def load_dataset(config):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("textapp.cli.program.WRITING", {})  # of other tests
     monkeypatch.setattr(pipeline, "load_dataset", load_dataset)
     result = textapp("train", "--models", "majority", "--output", tmp_path / "runs")
-    refused(result, "Interrupted. No run is left unfinished.", exit_code=130)
+    refused(result, "Interrupted. Nothing was changed.", exit_code=130)
 
 
 def test_a_file_whose_name_is_no_utf8(textapp, tmp_path):
@@ -208,7 +213,7 @@ def test_a_run_that_fails_leaves_the_old_one(textapp, csv_file, tmp_path, monkey
     result = textapp(*train)
     refused(result, "", exit_code=130 if isinstance(error, KeyboardInterrupt) else 1)
     assert (tmp_path / "runs" / "data" / "run.json").read_bytes() == old
-    assert names(tmp_path / "runs") == ["data", "data.unfinished"]
+    assert names(tmp_path / "runs") == ["data"]
 
 
 class ResourceExhaustedError(Exception):
@@ -263,12 +268,32 @@ def test_train_py_runs_the_job(monkeypatch, csv_file, tmp_path):
     assert f"The run is in {tmp_path / 'runs' / 'data'}" in result.stdout.replace("\n", "")
 
 
+def test_messages_go_where_the_user_wants_them(textapp, csv_file, tmp_path):
+    """`-v` to stderr, `--log-file` to a file, with the traceback of an error; `--traceback` shows that."""
+    log = tmp_path / "textapp.log"
+    train = ["train", "--data", csv_file, "--models", "majority", "--output", tmp_path / "runs"]
+    done = textapp(*train, "-v", "--log-file", log)
+    assert done.exit_code == 0
+    for told in (done.stderr, log.read_text()):
+        assert "INFO textapp.cli.program: train {" in told
+    assert "DEBUG textapp.training.progress: [1/1] majority" in log.read_text()
+    assert textapp(*train).stderr == ""
+    refused(textapp("predict", "--model", "nowhere", "a film", "--log-file", log), "no model folder nowhere")
+    assert "Traceback (most recent call last)" in log.read_text()
+    result = textapp("predict", "--model", "nowhere", "a film", "--traceback")
+    assert isinstance(result.exception, UserError)
+    refused(textapp("clean", "x", "--log-file", tmp_path), f"--log-file {tmp_path} cannot be written: Is a directory")
+
+
 @pytest.mark.parametrize("command", [("train",), ("predict", "--model", "x", "a text"), ("serve", "--model", "x")])
 def test_devices_and_backends_that_there_are_not(textapp, monkeypatch, command):
     refused(textapp(*command, "--device", "tpu"), "--device is 'tpu'; choose from ['auto', 'cpu', 'gpu']")
     refused(textapp(*command, "--device", "gpu"), "--device is 'gpu', and tensorflow finds none here; README's")
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     refused(textapp(*command), "KERAS_BACKEND is 'torch'; textapp works with tensorflow and jax")
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
+    refused(textapp(*command), "TF_USE_LEGACY_KERAS is set, with which TensorFlow takes Keras 2; unset it")
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,9 @@ def test_changes_are_corrected_over_the_models_that_changed():
 
 def test_fail_if_worse(textapp, old, new, tmp_path):
     result = textapp("compare", old, new, "--fail-if-worse")
-    refused(result, f"worse by more than chance in new than in old: lstm; see {tmp_path / 'compare-old-new'}")
+    refused(
+        result, f"worse by more than chance in new than in old: lstm; see {tmp_path / 'compare-old-new'}", exit_code=3
+    )
     assert report_of(tmp_path / "compare-old-new")["changes"][3]["worse"]
     assert "Worse: lstm, accuracy 0.417" in result.stdout
     # The other way round nothing is worse, nor is it without the one that is.
@@ -326,7 +328,11 @@ def test_runs_of_generators_alone(textapp, data, tmp_path):
         for name, nats in (("one", NATS), ("two", [value + 1 + number % 3 for number, value in enumerate(NATS)]))
     )
     result = textapp("compare", one, two, "--fail-if-worse")
-    refused(result, f"worse by more than chance in two than in one: decoder; see {tmp_path / 'compare-one-two'}")
+    refused(
+        result,
+        f"worse by more than chance in two than in one: decoder; see {tmp_path / 'compare-one-two'}",
+        exit_code=3,
+    )
     bits = {run: read(run / "report" / "report.json")["generators"][0]["bits_per_byte"] for run in (one, two)}
     told = f"Worse: decoder needs {bits[two]:.3f} bits per byte in two and {bits[one]:.3f} in one, for 12 test texts"
     assert f"{told} (paired bootstrap, p = 0.0" in " ".join(result.stdout.split())

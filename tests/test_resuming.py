@@ -9,12 +9,13 @@ import keras
 import numpy as np
 import pytest
 import tiny
-from test_cli import refused
+from test_cli import failing, refused
 
 from textapp import few_labels, pipeline, resuming
 from textapp.config import TrainConfig
 from textapp.errors import UserError
 from textapp.fitting import Trained
+from textapp.models import majority
 from textapp.resuming import Resuming, choices
 from textapp.run import RunFolder
 from textapp.training import checkpoint as checkpoint_module
@@ -258,7 +259,7 @@ def interrupted(textapp, monkeypatch, arguments, **when):
     with monkeypatch.context() as patched:
         kill(patched, **when)
         result = textapp(*arguments)
-    refused(result, "in a folder that ends in .unfinished; go on with --resume.", exit_code=130)
+    refused(result, ".unfinished; the same command goes on with it.", exit_code=130)
     return result
 
 
@@ -291,26 +292,32 @@ def test_a_run_goes_on(textapp, tiny_models, csv_file, tmp_path, monkeypatch):
     train = [*train, tmp_path / "runs"]
     folder, finished = tmp_path / "runs" / "data.unfinished", tmp_path / "runs" / "data"
 
-    refused(textapp(*train, "--resume"), f"there is no unfinished run {folder} to go on with; leave out --resume")
     interrupted(textapp, monkeypatch, train, after=20, written=18)
     before = files_of(folder / "majority")
     kept = {"options.json", "majority.npz", "encoder.checkpoint"}
     assert {path.name for path in (folder / "resumption").iterdir()} == kept
-    refused(textapp(*train, "--resume", "--epochs", 3), "was begun with --epochs not given, now it is 3; --resume")
+    with monkeypatch.context() as patched:
+        patched.setattr(resuming, "__version__", "9.9")
+        refused(textapp(*train), f"{folder} was begun with textapp ")
     csv_file.write_text((content := csv_file.read_text()) + "one film more,y\n")
-    refused(textapp(*train, "--resume"), "was begun with texts of the fingerprint")
+    begun = f"{folder} was begun with texts of the fingerprint "
+    with monkeypatch.context() as patched:
+        patched.setattr(majority.Majority, "fit", failing(KeyboardInterrupt()))
+        assert begun in " ".join(textapp(*train).stdout.split())
+    assert [path.name for path in (tmp_path / "runs").glob("data*")] == ["data.unfinished"]
     csv_file.write_text(content)
 
-    interrupted(textapp, monkeypatch, [*train, "--resume"], after=22, written=21, name="encoder-seed-1")
+    going_on = interrupted(textapp, monkeypatch, train, after=22, written=21, name="encoder-seed-1")
+    assert f"Goes on with {folder}; --restart begins anew." in " ".join(going_on.stdout.split())
     assert {path.name for path in (folder / "resumption").glob("enc*")} == {"encoder.npz", "encoder-seed-1.checkpoint"}
     for name in ("majority.npz", "encoder-seed-1.checkpoint"):
         content = (folder / "resumption" / name).read_bytes()
         (folder / "resumption" / name).write_bytes(cut(content))
-        refused(textapp(*train, "--resume"), f"{name} is damaged: ")
+        refused(textapp(*train), f"{name} is damaged: ")
         (folder / "resumption" / name).write_bytes(content)
     assert before == files_of(folder / "majority")
 
-    done = textapp(*train, "--resume")
+    done = textapp(*train)
     assert done.exit_code == 0, done.output
     assert "encoder  finished before the run was interrupted" in done.output
     assert "encoder  goes on after epoch 1.3" in done.output
@@ -357,7 +364,7 @@ def test_every_kind_of_model_is_taken_over(textapp, tiny_models, csv_file, tmp_p
     for name in ("train_model", "quantize_model", "ensemble_model", "mix_model"):
         monkeypatch.setattr(pipeline, name, dict)  # which would be no model
     monkeypatch.setattr(few_labels, "_answers", dict)
-    done = textapp(*train, "--resume")
+    done = textapp(*train)
     assert done.exit_code == 0, done.output
     assert {"ensemble", "mix", "encoder-int8"} <= made.keys()
 
@@ -378,8 +385,8 @@ def test_pretraining_goes_on(textapp, tmp_path, monkeypatch, options):
     assert textapp(*command, tmp_path / "whole").exit_code == 0
     command.append(tmp_path / "runs")
     interrupted(textapp, monkeypatch, command, after=8, written=7)
-    refused(textapp(*command, "--resume", "--seed", 1), "was begun with --seed 0, now it is 1")
-    done = textapp(*command, "--resume")
+    done = textapp(*command)
+    assert "Goes on with " in done.stdout
     assert done.exit_code == 0, done.output
     (one,), (other,) = (list((tmp_path / name / "words").glob("*coder")) for name in ("whole", "runs"))
     if options[0] == "mlm":

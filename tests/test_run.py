@@ -1,23 +1,23 @@
 """A run's folder: its name, what becomes of it when the run breaks off, and when it is replaced."""
 
-import errno
 import json
-import os
+import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import filelock
 import pytest
 
-from textapp import locks
 from textapp.errors import UserError
-from textapp.run import WRITING, RunFolder, bytes_on_disk
+from textapp.run import LOCKS, RunFolder, bytes_on_disk
 
 OTHER = """
 import sys
 from pathlib import Path
 from textapp.run import RunFolder
-RunFolder(Path(sys.argv[1]), "imdb", options={"--limit": "9"})
+run = RunFolder(Path(sys.argv[1]), "imdb", options={"--limit": "9"})
 print("begun", flush=True)
 sys.stdin.read()
 """
@@ -25,13 +25,21 @@ sys.stdin.read()
 
 def finish(output, name="imdb", content="new", **options):
     """Write a whole run with one file, and return its folder."""
-    run = RunFolder(output, name, **options)
-    (run.model("lstm") / "weights").write_text(content)
-    return run.finish({"seed": 3})
+    with RunFolder(output, name, **options) as run:
+        (run.model("lstm") / "weights").write_text(content)
+        return run.finish({"seed": 3})
+
+
+def leave(output, name="imdb", **options):
+    """Leave a run that has finished one model, as a process that is killed does; return its folder."""
+    with RunFolder(output, name, **options) as run:
+        (run.model("lstm") / "weights").write_text("half")
+        (run.resumption / "lstm.npz").write_text("x")
+        return run.folder
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.name != LOCKS)
 
 
 def interrupted(*_):
@@ -47,16 +55,6 @@ def other(tmp_path):
     yield process
     process.kill()
     process.communicate()
-
-
-@pytest.fixture
-def no_locks(monkeypatch):
-    """A disk that has none."""
-
-    def flock(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(locks.fcntl, "flock", flock)
 
 
 def test_a_run_gets_its_name_when_it_is_finished(tmp_path):
@@ -75,101 +73,134 @@ def test_a_number_is_appended_where_the_name_is_taken(tmp_path):
     assert [finish(tmp_path).name for _ in range(3)] == ["imdb", "imdb-2", "imdb-3"]
 
 
-def test_what_was_broken_off_is_written_anew(tmp_path):
-    broken = RunFolder(tmp_path, "imdb")
-    (broken.model("lstm") / "half").write_text("x")
-    assert names(finish(tmp_path) / "lstm") == ["weights"]
-    assert names(tmp_path) == ["imdb"]
-
-
-@pytest.mark.parametrize("host", ["here", "another", "another container"])
-def test_a_run_of_another_process_is_left_alone(tmp_path, other, host):
-    """Wherever it runs, and whatever its number is; when it is killed, its folder is free at once."""
-    path = tmp_path / "imdb.unfinished" / "process.json"
-    owner = json.loads(path.read_text())
-    assert owner["process"] == other.pid
-    if host != "here":
-        owner |= {"process": os.getpid(), "host": host}
-        path.write_text(json.dumps(owner | ({"boot": "another"} if host == "another" else {})))
+def test_a_run_of_another_process_is_left_alone(tmp_path, other):
+    """When it is killed its run stays, and the same command goes on with it."""
     assert finish(tmp_path).name == "imdb-2"
     assert names(tmp_path) == ["imdb-2", "imdb.unfinished"]
-    with pytest.raises(UserError, match=r"another process is writing .*imdb\.unfinished; choose another name with"):
-        RunFolder(tmp_path, "imdb", overwrite=True)
-    with pytest.raises(UserError, match=r"another process is writing .*; end it first, or leave out --resume"):
-        RunFolder(tmp_path, "imdb", options={"--limit": "9"}, resume=True)
+    for options in ({"overwrite": True}, {"restart": True}):
+        with pytest.raises(UserError, match=r"another process is writing .*imdb\.unfinished; choose another name with"):
+            RunFolder(tmp_path, "imdb", **options)
     other.kill()
     other.wait()
-    assert RunFolder(tmp_path, "imdb", options={"--limit": "9"}, resume=True).finish({}) == tmp_path / "imdb"
+    with RunFolder(tmp_path, "imdb", options={"--limit": "9"}) as run:
+        assert run.note == f"Goes on with {run.folder}; --restart begins anew."
+        assert run.finish({}) == tmp_path / "imdb"
 
 
-def test_without_locks_a_run_of_another_process_is_left_alone(tmp_path, no_locks):
-    unfinished = RunFolder(tmp_path, "imdb").folder
-    (unfinished / "process.json").write_text(json.dumps({"process": os.getppid()}))
-    assert finish(tmp_path).name == "imdb-2"
-    assert names(tmp_path) == ["imdb-2", "imdb.unfinished"]
-    with pytest.raises(UserError, match=r"another process is writing .*imdb\.unfinished"):
-        RunFolder(tmp_path, "imdb", overwrite=True)
+def test_two_starts_at_once_get_two_names(tmp_path):
+    started, found = threading.Barrier(8), []
+
+    def start():
+        started.wait()
+        found.append(RunFolder(tmp_path, "imdb"))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(run.name for run in found) == ["imdb", *(f"imdb-{number}" for number in range(2, 9))]
+    assert sorted(run.finish({}).name for run in found) == sorted(run.name for run in found)
 
 
-def test_without_locks_a_run_of_another_host_is_not_touched(tmp_path, no_locks):
-    path = RunFolder(tmp_path, "imdb").folder / "process.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"host": "another"}))
-    for options in ({}, {"overwrite": True}, {"resume": True}):
-        with pytest.raises(
-            UserError, match=r"was begun on 'another', and whether .* if it is not, delete .*json, else"
-        ):
-            RunFolder(tmp_path, "imdb", **options)
-    path.unlink()
-    assert finish(tmp_path).name == "imdb"
+def test_a_disk_without_locks(tmp_path, monkeypatch):
+    def acquire(self):
+        raise NotImplementedError("FileSystem does not appear to support flock; use SoftFileLock instead")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    with pytest.raises(UserError, match=r"the disk of .* has no locks, .*; choose another folder with --output"):
+        RunFolder(tmp_path, "imdb")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"process": "x"}', '{"process": 4194305}'])
-@pytest.mark.parametrize("disk", ["locks", "no_locks"])
-def test_a_run_of_nobody_is_written_anew(tmp_path, content, disk, request):
-    if disk == "no_locks":
-        request.getfixturevalue(disk)
-    (RunFolder(tmp_path, "imdb").folder / "process.json").write_text(content)
-    assert finish(tmp_path).name == "imdb"
-
-
-def test_a_number_of_another_start_of_the_machine_is_nobodys(tmp_path, no_locks):
-    owner = {"process": os.getppid(), "boot": "an earlier one"}
-    (RunFolder(tmp_path, "imdb").folder / "process.json").write_text(json.dumps(owner))
-    assert finish(tmp_path).name == "imdb"
-
-
-def test_a_run_that_goes_on_keeps_what_is_there(tmp_path):
+def test_the_same_command_goes_on(tmp_path):
     finish(tmp_path)
-    broken = RunFolder(tmp_path, "imdb", options={"--epochs": "4"})
-    (broken.model("lstm") / "weights").write_text("x")
-    (broken.resumption / "lstm.npz").write_text("x")
-    again = RunFolder(tmp_path, "imdb", options={"--epochs": "4"}, resume=True)
-    assert names(again.folder) == ["lstm", "process.json", "resumption"]
-    assert names(again.resumption) == ["lstm.npz", "options.json"]
-    assert again.finish({}) == tmp_path / "imdb-2"
+    left = leave(tmp_path, options={"--epochs": "4"})
+    with RunFolder(tmp_path, "imdb", options={"--epochs": "4"}) as again:
+        assert again.folder == left
+        assert again.note == f"Goes on with {left}; --restart begins anew."
+        assert names(again.folder) == ["lstm", "resumption"]
+        assert names(again.resumption) == ["lstm.npz", "options.json"]
+        assert again.finish({}) == tmp_path / "imdb-2"
     assert names(tmp_path / "imdb-2") == ["lstm", "run.json"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_other_options_get_a_name_of_their_own(tmp_path, overwrite):
+    left = leave(tmp_path, options={"--epochs": "4", "--seed": "0"})
+    with RunFolder(tmp_path, "imdb", options={"--epochs": "5", "--seed": "1"}, overwrite=overwrite) as run:
+        assert run.folder.name == "imdb-2.unfinished"
+        assert run.note == f"{left} was begun with --epochs 4, now it is 5, and stays; --restart begins it anew."
+    with RunFolder(tmp_path, "imdb", options={"--epochs": "4"}) as run:
+        assert "was begun with --seed 0, now it is not given, and stays" in run.note
+    assert (left / "lstm" / "weights").read_text() == "half"
+
+
+def test_restart_begins_anew(tmp_path):
+    left = leave(tmp_path, options={"--epochs": "4"})
+    with RunFolder(tmp_path, "imdb", options={"--epochs": "5"}, restart=True) as run:
+        assert run.note == f"{left} was deleted."
+        assert names(run.folder) == ["resumption"]
+        assert names(run.resumption) == ["options.json"]
+    assert finish(tmp_path, restart=True).name == "imdb"  # where there is nothing to delete
+
+
+@pytest.mark.parametrize(
+    ("now", "message"), [({"keras": "3.16", "jax": "1"}, "3.15, now it is 3.16"), ({}, "3.15, now")]
+)
+def test_a_run_of_other_versions_does_not_go_on(tmp_path, now, message):
+    left = leave(tmp_path, versions={"keras": "3.15", "jax": "1"})
+    with pytest.raises(UserError, match=rf"unfinished was begun with keras {message}.*--restart, or choose another"):
+        RunFolder(tmp_path, "imdb", versions=now)
+    assert (left / "lstm" / "weights").read_text() == "half"
+    assert finish(tmp_path, versions=now, restart=True).name == "imdb"
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"options": 3, "versions": {}}', "", '{"options": {}}'])
+def test_damaged_options_of_an_unfinished_run(tmp_path, content):
+    left = leave(tmp_path)
+    (left / "resumption" / "options.json").write_text(content)
+    with pytest.raises(UserError, match=r"options\.json is damaged"):
+        RunFolder(tmp_path, "imdb")
+    assert names(left / "lstm") == ["weights"]
+    assert finish(tmp_path, restart=True).name == "imdb"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("work", [False, True])
+def test_what_an_error_leaves(tmp_path, error, work):
+    """What can be gone on from; nothing else."""
+    with pytest.raises(error) as raised, RunFolder(tmp_path, "imdb") as run:
+        (run.model("lstm") / "half").write_text("x")
+        if work:
+            (run.resumption / "lstm.checkpoint").write_text("x")
+        raise error
+    assert names(tmp_path) == (["imdb.unfinished"] if work else [])
+    notes = getattr(raised.value, "__notes__", [])
+    told = f"What there is of the run is in {run.folder}; the same command goes on with it."
+    assert notes == ([told] if work else [])
+
+
+def test_a_run_that_appears_meanwhile_is_not_replaced(tmp_path):
+    run = RunFolder(tmp_path, "imdb")
+    shutil.copytree(run.folder, tmp_path / "imdb")
+    (tmp_path / "imdb" / "precious").touch()
+    assert run.finish({}) == tmp_path / "imdb-2"
+    assert names(tmp_path / "imdb") == ["precious", "resumption"]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_run_that_broke_off_before_it_got_its_name_goes_on(tmp_path, monkeypatch, overwrite):
     """It has run.json then, and all that it needs to come so far once more."""
-    run = RunFolder(tmp_path, "imdb")
-    (run.resumption / "lstm.npz").write_text("x")
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "rename", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run.finish({"seed": 3})
-    again = RunFolder(tmp_path, "imdb", resume=True, overwrite=overwrite)
-    assert names(again.folder) == ["process.json", "resumption"]
-    assert names(again.resumption) == ["lstm.npz", "options.json"]
-    assert names(again.finish({"seed": 3})) == ["run.json"]
-
-
-def test_what_this_process_writes_is_known_until_it_is_finished(tmp_path):
-    run = RunFolder(tmp_path, "imdb")
-    assert run.folder.resolve() in WRITING
-    run.finish({})
-    assert run.folder.resolve() not in WRITING
+    with RunFolder(tmp_path, "imdb") as run:
+        (run.resumption / "lstm.npz").write_text("x")
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "rename", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                run.finish({"seed": 3})
+    with RunFolder(tmp_path, "imdb", overwrite=overwrite) as again:
+        assert names(again.folder) == ["resumption"]
+        assert names(again.resumption) == ["lstm.npz", "options.json"]
+        assert names(again.finish({"seed": 3})) == ["run.json"]
 
 
 def test_names_that_are_no_utf8(tmp_path):
@@ -181,30 +212,6 @@ def test_names_that_are_no_utf8(tmp_path):
         with pytest.raises(UserError, match=message):
             RunFolder(output, "imdb", options=options)
     assert names(tmp_path) == []
-
-
-def test_a_run_that_cannot_go_on(tmp_path, no_locks):
-    def resume(**options):
-        return RunFolder(tmp_path, "imdb", options={"--epochs": "4", "--seed": "0"} | options, resume=True)
-
-    with pytest.raises(UserError, match=r"there is no unfinished run .*imdb\.unfinished to go on with; leave out"):
-        resume()
-    assert names(tmp_path) == []
-    folder = RunFolder(tmp_path, "imdb", options={"--epochs": "4", "--seed": "0", "--limit": "9"}).folder
-    with pytest.raises(UserError, match="was begun with --epochs 4, now it is 5; --resume goes on with the same"):
-        resume(**{"--epochs": "5", "--seed": "1"})
-    with pytest.raises(UserError, match="was begun with --limit 9, now it is not given; --resume goes on with"):
-        resume()
-    (folder / "process.json").write_text(json.dumps({"process": os.getppid()}))
-    with pytest.raises(UserError, match=r"another process is writing .*; end it first, or leave out --resume"):
-        resume(**{"--limit": "9"})
-    (folder / "process.json").unlink()
-    (folder / "resumption" / "options.json").write_text("[]")
-    with pytest.raises(UserError, match=r"options\.json is damaged; leave out --resume to begin anew"):
-        resume(**{"--limit": "9"})
-    (folder / "resumption" / "options.json").unlink()
-    with pytest.raises(UserError, match=r"options\.json is missing"):
-        resume(**{"--limit": "9"})
 
 
 def test_overwrite_replaces_the_whole_run_when_the_new_one_is_finished(tmp_path):
@@ -255,10 +262,10 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 
 
 def test_facts_that_are_no_json_leave_no_finished_run(tmp_path):
-    run = RunFolder(tmp_path, "imdb")
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with RunFolder(tmp_path, "imdb") as run, pytest.raises(ValueError, match="not JSON compliant"):
         run.finish({"accuracy": float("nan")})
     assert names(tmp_path) == ["imdb.unfinished"]
+    assert not (run.folder / "run.json").exists()
 
 
 def test_bytes_on_disk(tmp_path):

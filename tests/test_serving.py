@@ -3,12 +3,17 @@
 import contextlib
 import http.client
 import json
+import re
+import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 
 import pytest
 import tiny
+from test_cli import refused
 
 from textapp.serving import LARGEST_BODY, Handler, Server
 
@@ -77,6 +82,7 @@ def test_what_is_served(ask):
     assert json.loads(ask("decoder", "GET", "/")[2]) == {"model": "decoder", "post": "/generate", "labels": []}
     assert json.loads(ask("tfidf", "GET", "/")[2])["labels"] == list(tiny.LABEL_NAMES)
     assert ask("tfidf", "GET", "/../../etc/passwd")[0] == 404
+    assert json.loads(ask("tfidf", "GET", "/healthz")[2]) == {"status": "ok"}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +117,7 @@ def test_hostile_requests_get_a_sentence(ask, body, message):
 
 
 def test_other_refusals(ask):
-    assert ask("tfidf", "POST", "/generate", {})[0] == 400
+    assert ask("tfidf", "POST", "/generate", {})[0] == 404
     for texts in (None, "a", [1], ["a"] * 1_001):
         status, _, text = ask("tfidf", "POST", "/predict", {"texts": texts})
         assert (status, "texts must be a list of at most 1,000 strings" in text) == (400, True)
@@ -134,19 +140,19 @@ def test_a_client_that_goes_away_leaves_the_server_alone(ask):
     assert ask("decoder", "POST", "/generate", {"prompt": "good", **SETTINGS})[0] == 200
 
 
-def test_no_traceback_of_a_client_that_went_away(trained, capsys):
+def test_no_traceback_of_a_client_that_went_away(trained, caplog):
     with Server(trained("tfidf"), port=0) as server, socket.create_connection(server.server_address) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset when it is closed
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")
         connection, address = server.get_request()
         client.close()
         server.process_request_thread(connection, address)
-        assert capsys.readouterr().err == ""
+        assert not caplog.records
         try:
             raise KeyError("ours")  # is told
         except KeyError:
             server.handle_error(connection, address)
-        assert "KeyError: 'ours'" in capsys.readouterr().err
+        assert "KeyError: 'ours'" in caplog.text
 
 
 class Stub:
@@ -176,10 +182,28 @@ def test_a_client_that_does_not_read_stops_nobody_else(monkeypatch):
         assert request(port, "POST", "/generate", {"prompts": ["fine"]})[::2] == (200, '{"texts": ["fine"]}')
 
 
-def test_a_model_that_fails_is_told_without_its_words():
+def test_a_model_that_fails_is_told_without_its_words(caplog):
+    """To the client; the log has them."""
     with running(Stub()) as port:
         status, _, text = request(port, "POST", "/generate", {"prompts": ["bad"]})
         assert (status, json.loads(text)) == (500, {"error": "the model failed with RuntimeError; send something else"})
+        assert "RuntimeError: secret" in caplog.text
         with pytest.raises(http.client.IncompleteRead):
             request(port, "POST", "/generate", {"prompt": "bad"})
         assert request(port, "POST", "/generate", {"prompts": ["fine"]})[0] == 200
+
+
+def test_a_server_ends_well(folder_of, textapp):
+    """At SIGTERM, after the answers that were begun; its port is free then, and taken before."""
+    command = [sys.executable, "-m", "textapp", "serve", "--model", folder_of("tfidf"), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            (port,) = re.findall(r"http://[\w.]+:(\d+)", server.stdout.readline())
+            refused(textapp("serve", "--model", folder_of("tfidf"), "--port", port), f"port {port} is taken")
+            with socket.create_connection(("127.0.0.1", int(port))):  # which never asks
+                assert request(int(port), "POST", "/predict", {"texts": ["good"]})[0] == 200
+                server.send_signal(signal.SIGTERM)
+                assert server.wait(timeout=60) == 0
+            assert server.stderr.read() == ""
+        finally:
+            server.kill()

@@ -164,11 +164,13 @@ def test_a_version_that_is_refused_leaves_nothing(textapp, finished, tmp_path, c
     def write(pairs, **_):
         pairs[0][1].mkdir()
 
-    def check(*_):
+    def prove(proofs):
+        if isinstance(error, UserError):
+            return [error]
         raise error
 
     monkeypatch.setattr(shipping, "export_models", write)
-    monkeypatch.setattr(shipping, "check_classifier", check)
+    monkeypatch.setattr(shipping, "prove", prove)
     arguments = ["--model", finished.folder / "tfidf", "--data", csv_file, "--to", tmp_path / "new" / "served"]
     result = textapp("export", *arguments)
     assert result.exit_code != 0
@@ -184,7 +186,7 @@ def test_another_process_that_was_quicker_wins(finished, tmp_path, csv_file, mon
         (target / "theirs").write_text("")
 
     monkeypatch.setattr(shipping, "export_models", write)
-    monkeypatch.setattr(shipping, "check_classifier", lambda *_: {})
+    monkeypatch.setattr(shipping, "prove", lambda proofs: [{}])
     with pytest.raises(UserError, match="cannot write"):
         shipping.export_version(finished.folder / "tfidf", target, data=csv_file)
     assert os.listdir(target) == ["theirs"]

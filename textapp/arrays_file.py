@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import struct
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +14,9 @@ import numpy as np
 
 from textapp.errors import UserError
 
+# What the readers of ZIP, NumPy's format and JSON raise at damaged content.
+READERS_ERRORS = (OSError, EOFError, ValueError, KeyError, TypeError, SyntaxError, RecursionError, zipfile.BadZipFile,
+                  zlib.error, struct.error, NotImplementedError)  # fmt: skip
 FACTS = "facts"  # the array that holds the JSON; no other has the name
 
 
@@ -49,9 +55,9 @@ def read_arrays(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
         facts = json.loads(str(arrays.pop(FACTS)))
         if not isinstance(facts, dict):
             raise TypeError("its facts are no object")
-    except (MemoryError, PermissionError):
+    except PermissionError:
         raise
-    except Exception as error:  # whatever the readers of ZIP, NumPy's format and JSON raise at damaged content
+    except READERS_ERRORS as error:
         raise damaged(path, error) from error
     return facts, arrays
 

@@ -19,7 +19,7 @@ from textapp.comparable import (
     finished_runs,
     scored_alike,
 )
-from textapp.errors import UserError
+from textapp.errors import UserError, WorseError
 from textapp.evaluation.bits import compare_generators, fewest_bits
 from textapp.evaluation.changes import changes, generator_changes
 from textapp.evaluation.errors import disagreements
@@ -66,8 +66,9 @@ def compare(
         `textapp.evaluation.changes` says of each model that the first and the last run have.
 
     Raises:
-        UserError: a folder holds no finished run or a damaged one; the runs cannot be compared; `output` is
-            something else; or, with `fail_if_worse`, a model is worse.
+        UserError: a folder holds no finished run or a damaged one; the runs cannot be compared; or `output` is
+            something else.
+        WorseError: with `fail_if_worse`, a model is worse.
     """
     console = console or rich.console.Console(quiet=True)
     runs = finished_runs(folders)
@@ -80,7 +81,7 @@ def compare(
     worse = [change["model"] for change in report["changes"] if change["worse"]]
     if fail_if_worse and worse:
         first, *_, last = runs
-        raise UserError(f"worse by more than chance in {last} than in {first}: {', '.join(worse)}; see {target}")
+        raise WorseError(f"worse by more than chance in {last} than in {first}: {', '.join(worse)}; see {target}")
     return target
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -64,14 +66,30 @@ class DataConfig:
     limit: int | None = None
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        _make_absolute(self, DATA_PATHS)
+
+    def relative_paths(self, folder: Path) -> dict[str, str]:
+        """Return where the files lie as seen from a folder, by name: they may be moved with it."""
+        paths = {name: path for name in DATA_PATHS if (path := getattr(self, name)) is not None}
+        return {name: os.path.relpath(path, folder.absolute()) for name, path in paths.items()}
+
     @classmethod
-    def from_json(cls, content: dict) -> Self:
-        """Return the configuration that run.json holds."""
-        paths = ("data", "validation", "test", "data_dir")
-        found = {name: Path(value) if name in paths and value else value for name, value in content.items()}
-        if found.get("data") is not None:
-            found["dataset"] = None  # where an earlier version wrote "imdb", which was not read
-        return cls(**found)
+    def from_json(cls, content: dict, *, folder: Path, relative: dict[str, str]) -> Self:
+        """Return the configuration that a run's run.json holds.
+
+        Args:
+            content: its fields.
+            folder: the run's, and
+            relative: what `relative_paths` returned for it, used where a file is not where it was.
+        """
+        found = dict(content)
+        if found.get("data"):  # beside it earlier versions named a dataset
+            found["dataset"] = None
+        for name in DATA_PATHS:
+            if (path := found.get(name)) and not Path(path).exists() and name in relative:
+                found[name] = folder.absolute() / relative[name]
+        return cls(**{name: Path(value) if name in DATA_PATHS and value else value for name, value in found.items()})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,7 +127,7 @@ class TrainConfig:
         run: the run folder's name; None for the dataset's or the file's.
         output: the folder that holds the runs.
         overwrite: replace a finished run of that name.
-        resume: go on with an unfinished run of that name.
+        restart: begin anew where there is an unfinished run of that name and these options.
         seed: for everything that is random.
     """
 
@@ -140,8 +158,11 @@ class TrainConfig:
     run: str | None = None
     output: Path = Path("saved_models")
     overwrite: bool = False
-    resume: bool = False
+    restart: bool = False
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        _make_absolute(self, ("teacher", "unlabelled", "init_from", "ensemble_with"))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -161,7 +182,7 @@ class PretrainConfig:
         epochs: the most passes over the texts; None for the usual, or with a budget for as many as it allows.
         budget: how many seconds to train; None for no limit.
         precision: "auto", "float32" or "bfloat16".
-        run, output, overwrite, resume, seed: as for training; the seed decides the dataset's split, too.
+        run, output, overwrite, restart, seed: as for training; the seed decides the dataset's split, too.
     """
 
     objective: str
@@ -183,12 +204,27 @@ class PretrainConfig:
     run: str | None = None
     output: Path = Path("saved_models")
     overwrite: bool = False
-    resume: bool = False
+    restart: bool = False
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        _make_absolute(self, ("unlabelled",))
+
+
+DATA_PATHS = ("data", "validation", "test", "data_dir")
+
+
+def _make_absolute(config: Any, names: Sequence[str]) -> None:
+    """Let paths, or tuples of them, of a frozen dataclass hold wherever the program is run next."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None:
+            made = tuple(path.absolute() for path in value) if isinstance(value, tuple) else value.absolute()
+            object.__setattr__(config, name, made)
 
 
 NOT_GIVEN = "not given"
-PLACES = ("run", "output", "overwrite", "resume")  # options that say where a run goes, not what it is
+PLACES = ("run", "output", "overwrite", "restart")  # options that say where a run goes, not what it is
 
 
 def options_of(config: TrainConfig | PretrainConfig) -> dict[str, str]:

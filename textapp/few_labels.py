@@ -105,7 +105,8 @@ def _answers(
     model.fit(take(dataset.train, positions), dataset.validation, progress=progress)
     predicted = model.predict_proba(dataset.test.texts).argmax(axis=1)
     start = " after pretraining" if getattr(model, "init_from", None) else ""
-    progress.line(f"{name}{start}, {count:,} labels", {"test accuracy": (predicted == dataset.test.labels).mean()})
+    right = model.predict_proba(dataset.validation.texts).argmax(axis=1) == dataset.validation.labels
+    progress.line(f"{name}{start}, {count:,} labels", {"validation accuracy": float(right.mean())})
     return predicted
 
 

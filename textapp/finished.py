@@ -70,7 +70,9 @@ class FinishedRun:
             self.label_names = self._label_names(self.facts["dataset"]["label_names"])
             self.fingerprint = self.facts["dataset"]["fingerprint"]
             self.test_fingerprint = self.facts["dataset"]["test_fingerprint"]
-            self.data = DataConfig.from_json(self.facts["config"]["data"])
+            self.data = DataConfig.from_json(
+                self.facts["config"]["data"], folder=folder, relative=self.facts.get("paths", {})
+            )
         except (KeyError, TypeError, AttributeError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise UserError(f"{folder / 'run.json'} is damaged or of another version: {reason}") from error

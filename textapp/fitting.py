@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -274,11 +273,11 @@ def keep(
 
 
 def first_figures(trained: Trained, dataset: Dataset) -> dict[str, float]:
+    """Return what the user sees of a model while others train: nothing of the test texts, by which nobody chooses."""
     figures = {"seconds": trained.cost["training_seconds"]}
-    if trained.classifies:
-        figures["test accuracy"] = (trained.predictions == dataset.test.labels).mean()
-    else:
-        figures["bits per byte"] = trained.nats.sum() / math.log(2) / max(1, sum(scored_bytes(dataset)))
+    if trained.validation_probabilities is not None:
+        right = trained.validation_probabilities.argmax(axis=1) == dataset.validation.labels
+        figures["validation accuracy"] = float(right.mean())
     return figures
 
 

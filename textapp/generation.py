@@ -51,7 +51,7 @@ def measure_generation(models: Sequence[Trained], dataset: Dataset, *, seed: int
     if not generators:
         return None
     judge = _best_classifier(models, dataset)
-    prompts = [*PROMPTS, *(" ".join(text.split()[:BEGINNING]) for text in dataset.test.texts[:BEGINNINGS])]
+    prompts = [*PROMPTS, *(" ".join(text.split()[:BEGINNING]) for text in dataset.test.some(BEGINNINGS))]
     written, rows = {}, []
     for name, generator in generators.items():
         for sampler, settings in SAMPLERS.items():

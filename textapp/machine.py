@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import importlib.metadata
-import importlib.util
 import platform
-import resource
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
@@ -31,6 +31,15 @@ def versions() -> dict[str, str]:
     return found
 
 
+def code_digest() -> str:
+    """Return the SHA-256 of this program's source code: two states of one version are not the same program."""
+    folder, digest = Path(__file__).parent, hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(folder)}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def device() -> str:
     """Return what trains, and the backend: "1 x NVIDIA H100 80GB HBM3, jax" or "2 cores of AMD EPYC 7B13, jax"."""
     if gpus := _gpus():
@@ -40,7 +49,7 @@ def device() -> str:
 
 def has_tensorflow() -> bool:
     """Return whether TensorFlow, without which there are no SavedModels, is installed."""
-    return importlib.util.find_spec("tensorflow") is not None
+    return find_spec("tensorflow") is not None
 
 
 def has_gpu() -> bool:
@@ -85,12 +94,19 @@ def _cpu_facts() -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def peak_memory_bytes() -> int:
-    """Return the most memory that this process, without its children, held since `forget_peak_memory`, in bytes."""
+def peak_memory_bytes() -> int | None:
+    """Return the most memory that this process, without its children, held since `forget_peak_memory`, in bytes.
+
+    None where the system does not tell.
+    """
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
     except (OSError, StopIteration):  # no Linux: since the process began
+        if find_spec("resource") is None:  # no Unix
+            return None
+        import resource
+
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak * (1 if sys.platform == "darwin" else 1024)
 

@@ -45,7 +45,7 @@ from textapp.pretrained_runs import check_texts, chosen_starts, shared_tokens
 from textapp.reports.schema import build_report
 from textapp.reports.terminal import print_report
 from textapp.reports.write import write_model_cards, write_report
-from textapp.resuming import Resuming, choices
+from textapp.resuming import Resuming, choices, versions
 from textapp.run import RunFolder
 from textapp.shipping import add_saved_models, saved_models_missing
 from textapp.teaching import Teaching, chosen_students, teach, the_teacher
@@ -75,16 +75,31 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
     stopwatch = Stopwatch()
     job = _checked(config)
     dataset = job.dataset
-    run = RunFolder(
+    with RunFolder(
         config.output,
         config.run or dataset.name[:80],
         overwrite=config.overwrite,
+        restart=config.restart,
         options=choices(config, dataset.facts["fingerprint"]),
-        resume=config.resume,
-    )
-    _announce(dataset, run, console)
-    facts = _run_facts(config, command)
+        versions=versions(),
+    ) as run:
+        _announce(dataset, run, console)
+        folder, report, refused = _run(job, run, command, stopwatch, console)
+    print_report(report, console)
+    console.print(f"The run is in {folder}; open report/index.html", style="dim", highlight=False, markup=False)
+    if missing := report["saved_models_missing"]:
+        console.print(f"It has {missing}", highlight=False, markup=False)
+    if refused:
+        raise UserError(f"the run in {folder} is complete but for SavedModels: {'; '.join(refused)}")
+    return folder
 
+
+def _run(
+    job: _Job, run: RunFolder, command: str, stopwatch: Stopwatch, console: rich.console.Console
+) -> tuple[Path, dict, list[str]]:
+    """Train, export, measure and report; return the run's folder, its report and the SavedModels that were refused."""
+    config, dataset = job.config, job.dataset
+    facts = _run_facts(config, command) | {"paths": config.data.relative_paths(run.final)}
     with Progress(console, total=job.count) as progress:
         resuming = Resuming(run, job.cleaning, progress)
         teaching = None if job.teacher is None else teach(config, job.teacher, dataset, progress)
@@ -103,7 +118,6 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
         write_report(report, run.report)
         write_model_cards(report, run.folder)
         seconds["report"] = stopwatch.seconds - sum(seconds.values())
-
     folder = run.finish(
         {
             "textapp": __version__,
@@ -115,13 +129,7 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
             "models": [model.name for model in models],
         }
     )
-    print_report(report, console)
-    console.print(f"The run is in {folder}; open report/index.html", style="dim", highlight=False, markup=False)
-    if missing := facts["saved_models_missing"]:
-        console.print(f"It has {missing}", highlight=False, markup=False)
-    if refused:
-        raise UserError(f"the run in {folder} is complete but for SavedModels: {'; '.join(refused)}")
-    return folder
+    return folder, report, refused
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -224,6 +232,7 @@ def _run_facts(config: TrainConfig, command: str) -> dict:
         "seed": config.seed,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": machine.versions(),
+        "code": machine.code_digest(),
         "device": machine.device(),
     }
 
@@ -231,7 +240,7 @@ def _run_facts(config: TrainConfig, command: str) -> dict:
 def _announce(dataset: Dataset, run: RunFolder, console: rich.console.Console) -> None:
     sizes = ", ".join(f"{count:,} {split}" for split, count in dataset.facts["sizes"].items())
     lines = [f"{dataset.name}: {sizes}; labels {', '.join(dataset.label_names)}", *dataset.notes]
-    for line in [*lines, f"Writing to {run.final}"]:
+    for line in filter(None, [*lines, run.note, f"Writing to {run.final}"]):
         console.print(line, markup=False, highlight=False)
 
 

@@ -29,7 +29,7 @@ from textapp.models.masked_preset import MaskedPreset
 from textapp.models.masked_words import Learned, MaskedEncoder
 from textapp.models.pretrained import MiniLM
 from textapp.models.starting import OBJECTIVES, PRETRAINING_FILE, SIZES, TEXTS_FILE
-from textapp.resuming import choices
+from textapp.resuming import choices, versions
 from textapp.run import RunFolder
 from textapp.text.cache import CachedCleaning
 from textapp.text.cleaning import make_cleaning
@@ -80,15 +80,34 @@ def pretrain(config: PretrainConfig, *, command: str = "", console: rich.console
     cleaning = CachedCleaning(make_cleaning(config.stopwords))
     corpus = read_corpus(config)
     fingerprint = hashlib.sha256(corpus.hashes).hexdigest()
-    run = RunFolder(
+    with RunFolder(
         config.output,
         config.run or f"{corpus.name[:70]}-{config.objective}",
         overwrite=config.overwrite,
+        restart=config.restart,
         options=choices(config, fingerprint),
-        resume=config.resume,
-    )
-    for line in (f"{len(corpus.texts):,} texts to learn from, {len(corpus.held_out):,} held out", *_notes(corpus)):
-        console.print(line, markup=False, highlight=False)
+        versions=versions(),
+    ) as run:
+        sizes = f"{len(corpus.texts):,} texts to learn from, {len(corpus.held_out):,} held out"
+        for line in filter(None, (sizes, *_notes(corpus), run.note)):
+            console.print(line, markup=False, highlight=False)
+        finished = _run(config, model, corpus, cleaning, run, command, stopwatch, console)
+    said = f"The run is in {finished}; python train.py --init-from {finished} starts from it"
+    console.print(said, style="dim", highlight=False, markup=False)
+    return finished
+
+
+def _run(
+    config: PretrainConfig,
+    model: str,
+    corpus: Corpus,
+    cleaning: CachedCleaning,
+    run: RunFolder,
+    command: str,
+    stopwatch: Stopwatch,
+    console: rich.console.Console,
+) -> Path:
+    """Train the model, and return the finished run's folder."""
     folder = run.model(model)
     with Progress(console) as progress:
         progress.model(f"{model} {config.objective}")
@@ -110,7 +129,7 @@ def pretrain(config: PretrainConfig, *, command: str = "", console: rich.console
     write_history(folder / "history.csv", learned.history)
     np.save(folder / TEXTS_FILE, corpus.hashes)
     write_json(folder / PRETRAINING_FILE, content)
-    finished = run.finish(
+    return run.finish(
         {
             "textapp": __version__,
             "command": command,
@@ -118,15 +137,13 @@ def pretrain(config: PretrainConfig, *, command: str = "", console: rich.console
             "seed": config.seed,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "versions": machine.versions(),
+            "code": machine.code_digest(),
             "device": machine.device(),
             "pretraining": content,
             "corpus": corpus.facts,
             "models": [model],
         }
     )
-    said = f"The run is in {finished}; python train.py --init-from {finished} starts from it"
-    console.print(said, style="dim", highlight=False, markup=False)
-    return finished
 
 
 def chosen_model(config: PretrainConfig) -> str:
@@ -300,9 +317,8 @@ def _learn_decoder(
     }
     decoder.save(folder)
     tokens = sum(map(len, decoder.encode(corpus.texts)))
-    # Without a budget all passes are cut into parts, which Keras calls epochs.
-    passes = history[-1]["epoch"] * (1 if decoder.budget is not None else decoder.epochs / decoder.checks)
-    return Learned(history, figures, tokens, passes), {name: getattr(decoder, name) for name in SIZES["decoder"]}
+    sizes = {name: getattr(decoder, name) for name in SIZES["decoder"]}
+    return Learned(history, figures, tokens, history[-1]["epoch"]), sizes
 
 
 def _epochs(config: PretrainConfig, *, otherwise: int) -> int | None:

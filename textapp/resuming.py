@@ -11,6 +11,7 @@ from typing import TypeVar
 import keras
 import numpy as np
 
+from textapp import __version__, machine
 from textapp.arrays_file import damaged, read_arrays, write_arrays
 from textapp.config import PretrainConfig, TrainConfig, options_of
 from textapp.fitting import Trained
@@ -125,14 +126,17 @@ class Resuming:
 
 
 def choices(config: TrainConfig | PretrainConfig, fingerprint: str) -> dict[str, str]:
-    """Return all that must be the same for a run to go on, in words, by its name."""
+    """Return all that the user has chosen for a run to go on with, in words, by its name."""
     options = options_of(config)
     options.pop("--accumulate", None)  # what a run that ran out of memory goes on with: the same steps in smaller parts
-    return options | {
-        "KERAS_BACKEND": keras.backend.backend(),
-        "--device": "gpu" if has_gpu() else "cpu",
-        "texts of the fingerprint": fingerprint,
-    }
+    return options | {"--device": "gpu" if has_gpu() else "cpu", "texts of the fingerprint": fingerprint}
+
+
+def versions() -> dict[str, str]:
+    """Return what must be the same for a run to go on, by name: of two versions it would be no run of either."""
+    backend, found = keras.backend.backend(), machine.versions()
+    parts = {"textapp": f"{__version__} (code {machine.code_digest()[:12]})", "KERAS_BACKEND": backend}
+    return parts | {name: found[name] for name in ("keras", "keras-hub", backend)}
 
 
 def _to_disk(folder: Path) -> None:

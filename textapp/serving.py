@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import http.server
 import json
+import logging
 import socket
 import socketserver
 import sys
@@ -24,13 +25,15 @@ MOST_DROPPED = 100 * LARGEST_BODY  # of a body that is too large
 MOST_TEXTS = 1_000  # to classify at a time
 MOST_PROMPTS = 16  # to continue at a time
 SILENCE = 30.0  # seconds that a client may say nothing
+LOGGER = logging.getLogger(__name__)
 SETTINGS = {field.name: typing.get_type_hints(Sampling)[field.name] for field in dataclasses.fields(Sampling)}
 
 
 class Server(http.server.ThreadingHTTPServer):
     """Answers for one model, which is asked one thing at a time; no client waits until another has read its answer.
 
-    `GET /` tells which model it is. `POST /predict` with {"texts": [...]} gives {"answers": [{"label", "score"}]}.
+    `GET /` tells which model it is, `GET /healthz` that it answers. `POST /predict` with {"texts": [...]} gives
+    {"answers": [{"label", "score"}]}.
     `POST /generate` with {"prompt": "..."} and any field of `Sampling`, or "label", gives the text as it is written,
     in UTF-8; with {"prompts": [...]} it gives {"texts": [...]}. What cannot be answered gets 400 and {"error"}, and 500
     where the model fails; a text that was begun then ends without its last chunk.
@@ -40,10 +43,11 @@ class Server(http.server.ThreadingHTTPServer):
         host, port: where to listen; port 0 for any that is free.
     """
 
-    daemon_threads = True
+    daemon_threads = False  # so that `server_close` waits for the answers that were begun
+    request_queue_size = 128  # connections that wait to be taken
 
     def __init__(self, model: Classifier | Generator, *, host: str = "127.0.0.1", port: int = 8000):
-        self.model, self.lock = model, threading.Lock()
+        self.model, self.lock, self.open_requests = model, threading.Lock(), set()
         super().__init__((host, port), Handler)
 
     def server_bind(self) -> None:
@@ -51,9 +55,25 @@ class Server(http.server.ThreadingHTTPServer):
         self.server_name, self.server_port = self.server_address[:2]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that went away, and else what the base class says."""
+        """Log what failed, but for clients that went away."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
+            LOGGER.exception("a request failed")
+
+    def shutdown_request(self, request: Any) -> None:
+        self.open_requests.discard(request)
+        super().shutdown_request(request)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.open_requests.add(request)
+        super().process_request(request, client_address)
+
+    def stop(self) -> None:
+        """Take no more connections, let the answers that were begun end, and close those that wait for a request."""
+        self.shutdown()
+        for request in list(self.open_requests):
+            with contextlib.suppress(OSError):
+                request.shutdown(socket.SHUT_RD)  # what waits for the next request finds an end
+        self.server_close()
 
     @property
     def url(self) -> str:
@@ -67,9 +87,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "textapp", ""
     timeout = SILENCE
+    disable_nagle_algorithm = True  # or the end of an answer waits for the client to confirm its beginning
+    wbufsize = -1  # header and body in one piece
     server: Server
 
     def do_GET(self) -> None:
+        if self.path == "/healthz":
+            self._answer(200, {"status": "ok"})
+            return
         if self.path != "/":
             self._answer(404, {"error": f"there is nothing at {self.path[:80]!r}; ask for / or post to {self._posts}"})
             return
@@ -82,17 +107,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             content = self._content()
             if self.path != self._posts:
-                raise UserError(f"there is nothing to post to at {self.path[:80]!r}; post to {self._posts}")
+                raise _NotFoundError(f"there is nothing to post to at {self.path[:80]!r}; post to {self._posts}")
             answer = predict if self._posts == "/predict" else generate
             with self.server.lock:
                 answered = answer(self.server.model, content)
         except UserError as error:
-            status, answered = 400, {"error": str(error)}
+            status, answered = 404 if isinstance(error, _NotFoundError) else 400, {"error": str(error)}
         except (ConnectionError, TimeoutError):  # the client went away
             raise
         except MemoryError:
+            LOGGER.exception("out of memory")
             status, answered = 500, {"error": "out of memory; ask for less at a time"}
-        except Exception as error:  # whatever a model's libraries raise; what they say may hold paths
+        except Exception as error:  # a bug of ours, or of a model's libraries; the client gets no paths to see
+            LOGGER.exception("the model failed")
             status, answered = 500, {"error": f"the model failed with {type(error).__name__}; send something else"}
         if isinstance(answered, dict):
             self._answer(status, answered)
@@ -134,6 +161,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
+        self.wfile.flush()
 
     def _stream(self, pieces: Iterator[str]) -> None:
         self.send_response(200)
@@ -145,8 +173,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for piece in self._one_at_a_time(pieces):
                 body = piece.encode("utf-8", errors="replace")
                 self.wfile.write(f"{len(body):x}\r\n".encode() + body + b"\r\n")
+                self.wfile.flush()
             self.wfile.write(b"0\r\n\r\n")
-        except Exception:  # the client went away, or the model failed, which only a missing end can tell now
+            self.wfile.flush()
+        except (ConnectionError, TimeoutError):  # the client went away
+            self.close_connection = True
+        except Exception:  # only a missing end can tell the client now
+            LOGGER.exception("the model failed while a text was written")
             self.close_connection = True
 
     def _one_at_a_time(self, pieces: Iterator[str]) -> Iterator[str]:
@@ -166,8 +199,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             while left > 0 and (block := self.rfile.read1(2**16)):
                 left -= len(block)
 
-    def log_message(self, *_: Any) -> None:
-        """Say nothing: texts and paths of clients do not belong on a terminal."""
+    def log_message(self, message: str, *values: Any) -> None:
+        """Log the request line and the status, which hold no texts, where somebody wants to see them (-v)."""
+        LOGGER.info("%s %s", self.client_address[0], ascii(message % values))
+
+
+class _NotFoundError(UserError):
+    """There is nothing at a path."""
 
 
 def predict(classifier: Classifier, content: dict) -> dict:

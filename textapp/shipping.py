@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from textapp.datasets import Dataset
+from textapp.datasets import Dataset, Split
 from textapp.datasets.user_file import read_texts
 from textapp.errors import UserError
 from textapp.export.onnx import check_onnx, require_onnx
-from textapp.export.parity import check_classifier, check_generator
-from textapp.export.process import FORMATS, at_once, export_models
+from textapp.export.parity import Proof, classifier_proof, generator_proof, prove
+from textapp.export.process import FORMATS, export_models
 from textapp.export.whole import whole
 from textapp.finished import FinishedRun
 from textapp.fitting import Trained
@@ -48,31 +48,29 @@ def add_saved_models(models: Sequence[Trained], dataset: Dataset, progress: Prog
     for trained in exported:  # what an interrupted export left
         for left in (trained.folder / SAVED_MODEL, *trained.folder.glob(".*.unfinished")):
             shutil.rmtree(left, ignore_errors=True)
-    pairs = [(trained.folder, trained.folder / SAVED_MODEL) for trained in exported]
-    failure = export_models(pairs) if pairs else None
+    failures = export_models([(trained.folder, trained.folder / SAVED_MODEL) for trained in exported])
     progress.start("checking the SavedModels")
-
-    def check(trained: Trained) -> str | None:
-        target = trained.folder / SAVED_MODEL
-        try:
-            if not target.exists():
-                raise UserError(failure or f"there is no {target}")
-            trained.export = _proof(trained, target, dataset)
-            write_json(trained.folder / "parity.json", trained.export)
-        except UserError as error:
-            trained.notes.append(str(error))
-            shutil.rmtree(target, ignore_errors=True)
-            return f"{trained.name}: {error}"
-        return None
-
-    # A generator's check takes longest and comes last in a run: were it begun last, it would run alone.
-    return [refusal for refusal in reversed(at_once(check, exported[::-1])) if refusal]
+    written = [trained for trained in exported if trained.folder not in failures]
+    proofs = prove([_proof(trained, dataset) for trained in written])
+    found = {trained.name: proof for trained, proof in zip(written, proofs, strict=True)}
+    refused = []
+    for trained in exported:
+        proof = found.get(trained.name) or UserError(failures[trained.folder])
+        if isinstance(proof, UserError):
+            trained.notes.append(str(proof))
+            shutil.rmtree(trained.folder / SAVED_MODEL, ignore_errors=True)
+            refused.append(f"{trained.name}: {proof}")
+        else:
+            trained.export = proof
+            write_json(trained.folder / "parity.json", proof)
+    return refused
 
 
-def _proof(trained: Trained, target: Path, dataset: Dataset) -> dict:
+def _proof(trained: Trained, dataset: Dataset) -> Proof:
+    target = trained.folder / SAVED_MODEL
     if trained.classifies:
-        return check_classifier(trained.model, target, dataset.test.texts, trained.probabilities)
-    return check_generator(trained.model, target, dataset.test.texts[:GENERATOR_TEXTS])
+        return classifier_proof(trained.model, target, dataset.test.texts, trained.probabilities)
+    return generator_proof(trained.model, target, dataset.test.some(GENERATOR_TEXTS))
 
 
 def complete_run(folder: Path, *, console: Console | None = None) -> list[str]:
@@ -170,30 +168,41 @@ def export_version(
         model = model.quantized(quantization)
     if file_format == "onnx":
         require_onnx(model, folder)
-    texts = _texts_of_run(folder) if data is None else read_texts(data, text_column=text_column)
+    if data is None:
+        test = _test_split(folder)
+        texts = test.some(GENERATOR_TEXTS) if isinstance(model, Generator) else test.texts
+    else:
+        texts = read_texts(data, text_column=text_column)
     with whole(target) as unfinished, tempfile.TemporaryDirectory() as scratch:
         source = folder
         if quantization is not None:
             source = Path(scratch) / "model"
             model.save(source)
-        if failure := export_models([(source, unfinished)], file_format=file_format):
-            raise UserError(failure)
+        if failures := export_models([(source, unfinished)], file_format=file_format):
+            raise UserError(failures[source])
         certificate = _check(model, unfinished, texts, file_format) | {"quantization": quantization}
         write_json(unfinished / "parity.json", certificate)
     return certificate
 
 
 def _check(model: Classifier | Generator, exported: Path, texts: Sequence[str], file_format: str) -> dict:
-    if isinstance(model, Generator):
-        return check_generator(model, exported, texts[:GENERATOR_TEXTS])
-    check = check_onnx if file_format == "onnx" else check_classifier
-    return check(model, exported, texts, model.predict_proba(texts))
+    if file_format == "onnx":
+        return check_onnx(model, exported, texts, model.predict_proba(texts))
+    proof = (
+        generator_proof(model, exported, texts[:GENERATOR_TEXTS])
+        if isinstance(model, Generator)
+        else classifier_proof(model, exported, texts, model.predict_proba(texts))
+    )
+    (certificate,) = prove([proof])
+    if isinstance(certificate, UserError):
+        raise certificate
+    return certificate
 
 
-def _texts_of_run(folder: Path) -> Sequence[str]:
+def _test_split(folder: Path) -> Split:
     """Return the test split of the run that a model's folder lies in."""
     try:
-        return FinishedRun(folder.resolve().parent).dataset().test.texts
+        return FinishedRun(folder.resolve().parent).dataset().test
     except UserError as error:
         raise UserError(
             f"the test texts of {folder} are not to be had, so give texts with --data FILE: {error}"

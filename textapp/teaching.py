@@ -6,9 +6,11 @@ import contextlib
 import dataclasses
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import filelock
+import keras
 import numpy as np
 
 from textapp.config import TrainConfig
@@ -17,7 +19,6 @@ from textapp.datasets.texts import TextsWriter
 from textapp.datasets.unlabelled import read_unlabelled
 from textapp.errors import UserError
 from textapp.evaluation.calibration import apply_temperature
-from textapp.locks import lock
 from textapp.models import CLASSIFIERS, Classifier
 from textapp.other_runs import borrowed
 from textapp.text.cache import cache_folder, fingerprint, remove_old
@@ -165,19 +166,11 @@ def answers(teacher: Classifier, folder: Path, texts: Sequence[str], progress: P
         return np.array(found)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("a+b") as file:
-            locked = lock(file)
-            if locked is False:
-                progress.line("waits for another process that asks the teacher the same")
-                locked = lock(file, wait=True)
-            if locked is None:  # no locks: one that this process alone writes
-                unfinished = path.with_suffix(f".{os.getpid()}.npy.part")
-            kept = _read(path, shape)  # what the other process has finished
+        with _only_one(path.with_suffix(".lock"), progress):
+            kept = _read(path, shape)  # what another process has finished
             if kept is None:
                 kept = _ask(teacher, texts, unfinished, shape, progress)
                 os.replace(unfinished, path)
-            else:
-                unfinished.unlink(missing_ok=True)
         remove_old(path.parent, keep=path)
     except OSError as error:
         raise UserError(
@@ -185,6 +178,21 @@ def answers(teacher: Classifier, folder: Path, texts: Sequence[str], progress: P
             "another folder with TEXTAPP_CACHE"
         ) from error
     return np.array(kept)
+
+
+@contextlib.contextmanager
+def _only_one(path: Path, progress: Progress) -> Iterator[None]:
+    """Let no other process do the same meanwhile; where one does, wait for it and say so."""
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        progress.line("waits for another process that asks the teacher the same")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _ask(
@@ -215,8 +223,10 @@ def _read(path: Path, shape: tuple[int, int], *, mode: str = "r") -> np.ndarray 
 
 
 def _key(folder: Path, teacher: Classifier, texts: Sequence[str]) -> str:
-    """Return what tells a teacher and texts from all others: SHA-256 of its files and of them."""
+    """Return what tells a teacher and texts from all others: SHA-256 of its files, of them and of what computes."""
     digest = hashlib.sha256(fingerprint(teacher.cleaning, texts).encode())
+    precision = getattr(getattr(teacher, "network", None), "compute_dtype", None)  # `quick` takes a faster one
+    digest.update(f"{keras.backend.backend()} {precision}\0".encode())
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if path.is_file() and not inside.parts[0].isdigit() and inside.parts[0] != "logs":  # versions and figures

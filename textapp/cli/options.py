@@ -31,8 +31,12 @@ LabelColumn = Annotated[
 AclImdb = Annotated[Path | None, typer.Option(help="The aclImdb folder, for aclimdb.", rich_help_panel="Data")]
 Output = Annotated[Path, typer.Option(help="The folder of the runs.", rich_help_panel="Run")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the finished run.", rich_help_panel="Run")]
-Resume = Annotated[
+Restart = Annotated[
     bool,
-    typer.Option("--resume", help="Go on with the run of these options that was interrupted.", rich_help_panel="Run"),
+    typer.Option(
+        "--restart",
+        help="Begin anew instead of going on with the interrupted run of these options.",
+        rich_help_panel="Run",
+    ),
 ]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, gpu, or auto for a GPU where there is one.")]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from textapp.cli.options import DATASETS, MODELS, AclImdb, Device, LabelColumn, Output, Overwrite, Resume, TextColumn
+from textapp.cli.options import DATASETS, MODELS, AclImdb, Device, LabelColumn, Output, Overwrite, Restart, TextColumn
 from textapp.cli.program import console, in_sentences, prepare_keras
 from textapp.config import DataConfig, PretrainConfig, TrainConfig, counts_of, seconds_of
 from textapp.errors import UserError
@@ -193,7 +193,7 @@ def train(
     ] = None,
     output: Output = Path("saved_models"),
     overwrite: Overwrite = False,
-    resume: Resume = False,
+    restart: Restart = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write Keras's logs for TensorBoard, too.", rich_help_panel="Run")
     ] = False,
@@ -241,7 +241,7 @@ def train(
         run=run,
         output=output,
         overwrite=overwrite,
-        resume=resume,
+        restart=restart,
         seed=seed,
     )
     prepare_keras(device)
@@ -334,7 +334,7 @@ def pretrain(
     ] = None,
     output: Output = Path("saved_models"),
     overwrite: Overwrite = False,
-    resume: Resume = False,
+    restart: Restart = False,
     device: Device = "auto",
 ) -> None:
     """Let a network learn from texts without their labels; train --init-from starts from it."""
@@ -366,7 +366,7 @@ def pretrain(
         run=run,
         output=output,
         overwrite=overwrite,
-        resume=resume,
+        restart=restart,
         seed=seed,
     )
     prepare_keras(device)

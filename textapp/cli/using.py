@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import signal
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -176,13 +179,24 @@ def serve(
     device: Device = "auto",
 ) -> None:
     """Answer over HTTP: POST /predict for a classifier, POST /generate for a generator."""
-    prepare_keras(device)
+    prepare_keras(device, keeps_memory=False)
     from textapp import serving
     from textapp.models import load
 
-    with serving.Server(load(model), host=host, port=port) as server:
-        typer.echo(f"{model} answers at {server.url}; end it with Ctrl-C.")
-        server.serve_forever()
+    try:
+        server = serving.Server(load(model), host=host, port=port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise UserError(f"port {port} is taken on {host}; choose another with --port") from error
+    stopping = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stopping.set())
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    typer.echo(f"{model} answers at {server.url}; end it with Ctrl-C.")
+    stopping.wait()
+    server.stop()
+    typer.echo("Stopped.")
 
 
 @in_sentences
@@ -228,7 +242,8 @@ def export(
     proof = (
         f"asked for {certificate['texts']:,} texts, the largest difference of a probability is "
         f"{certificate['largest_difference']:.1g}"
-        if "largest_difference" in certificate
-        else f"it wrote {certificate['prompts']:,} texts as its model does, and scores {certificate['texts']:,} alike"
+        if "prompts" not in certificate
+        else f"it wrote {certificate['prompts']:,} texts as its model does, and the largest difference of a token's "
+        f"log-probability is {certificate['largest_difference']:.1g}"
     )
     typer.echo(f"Wrote {to / str(version)} ({figures.size(certificate['bytes'])}): {proof}.")

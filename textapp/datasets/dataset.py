@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from textapp.datasets.splitting import representative
+
 
 @dataclasses.dataclass(frozen=True)
 class Split:
@@ -29,6 +31,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def some(self, most: int) -> list[str]:
+        """Return so many texts at most, of every class, the same ones every time."""
+        return [self.texts[position] for position in representative(self.labels, most=most)]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,11 +41,16 @@ def prepare(source: Source, *, limit: int | None = None, seed: int = 0) -> Datas
         raise UserError(f"the limit is {limit}; it must be at least the number of classes, {len(label_names)}")
 
     splits = {role: _encode(split, labels, label_names) for role, split in kept.items()}
+    given = "validation" in splits
     _split_off_missing(splits, seed=seed)
     for role, split in splits.items():
         if limit is not None and len(split) > limit:
             counts["over_limit"] += len(split) - limit
             splits[role] = take(split, stratified_subset(split.labels, size=limit, seed=seed))
+
+    if given:  # generators look at its first texts, and it may be in the order of its classes
+        order = np.random.RandomState(seed).permutation(len(splits["validation"]))
+        splits["validation"] = take(splits["validation"], order)
 
     ordered = {role: splits[role] for role in ("train", "validation", "test")}
     return Dataset(

@@ -1,16 +1,18 @@
-"""Ask a SavedModel as somebody would who has nothing of ours: `python -I ask.py SAVED_MODEL QUESTIONS ANSWERS`.
+"""Ask SavedModels as somebody would who has nothing of ours: `python -I ask.py QUESTIONS ANSWERS`.
 
-This file is run on its own, imports TensorFlow alone and must not import anything of textapp.
+This file is run on its own, imports TensorFlow alone and must not import anything of textapp. It ends when its standard
+input does.
 
-QUESTIONS is JSON: [{"signature": name, "texts": [base64 of bytes], "arguments": {name: number}}]; ANSWERS becomes
-JSON with the outputs of each question, the ops of the graph, and how long importing, loading and the first answer
-took.
+QUESTIONS is JSON: [{"saved_model": path, "questions": [{"signature": name, "texts": [base64 of bytes], "arguments":
+{name: number}}]}]; ANSWERS becomes a list of JSON objects with the outputs of each question, the ops of the graph, and
+how long importing, loading and the first answer took, or with "error" alone.
 """
 
 import base64
 import json
 import os
 import sys
+import threading
 import time
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -18,27 +20,52 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 BATCH = 64
 
 
-def main(saved_model, questions_file, answers_file):
+def end_with_parent():
+    """End this process when its standard input ends: a parent that is killed says nothing else."""
+
+    def wait():
+        while os.read(0, 4096):  # not by `sys.stdin`, whose lock would be held when Python ends
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def main(questions_file, answers_file):
+    end_with_parent()
     start = time.perf_counter()
     import tensorflow as tf
 
+    imported = time.perf_counter() - start
     with open(questions_file, encoding="utf-8") as file:
-        questions = json.load(file)
-    imported = time.perf_counter()
+        asked = json.load(file)
+    answers = []
+    for each in asked:
+        try:
+            answers.append(answers_of(each["saved_model"], each["questions"]))
+            answers[-1] |= {"import_seconds": imported, "tensorflow": tf.__version__}
+        except Exception as error:  # whatever TensorFlow raises at damaged content; its messages have many lines
+            told = [line.strip() for line in str(error).splitlines() if line.strip() and not line.endswith(":")]
+            answers.append({"error": told[0] if told else repr(error)})
+    with open(answers_file, "w", encoding="utf-8") as file:
+        json.dump(answers, file)
+
+
+def answers_of(saved_model, questions):
+    """Return the answers to the questions to one SavedModel."""
+    import tensorflow as tf
+
+    start = time.perf_counter()
     signatures = tf.saved_model.load(saved_model).signatures
     loaded = time.perf_counter()
     answer_to(questions[0], signatures, most=1)
     first = time.perf_counter()
-    answers = {
+    return {
         "outputs": [answer_to(question, signatures) for question in questions],
         "ops": operations(saved_model),
-        "import_seconds": imported - start,
-        "load_seconds": loaded - imported,
+        "load_seconds": loaded - start,
         "first_answer_seconds": first - loaded,
-        "tensorflow": tf.__version__,
     }
-    with open(answers_file, "w", encoding="utf-8") as file:
-        json.dump(answers, file)
 
 
 def answer_to(question, signatures, most=None):
@@ -78,8 +105,4 @@ def operations(saved_model):
 
 
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except Exception as error:  # whatever TensorFlow raises at damaged content; its messages have many lines
-        told = [line.strip() for line in str(error).splitlines() if line.strip() and not line.endswith(":")]
-        sys.exit(told[0] if told else repr(error))
+    main(*sys.argv[1:])

@@ -58,13 +58,15 @@ class GeneratorModule(tf.Module):
         logits = self.network({"token_ids": inputs, "padding_mask": tf.ones_like(inputs, tf.bool)}, training=False)
         logits = tf.cast(logits, tf.float32)[:, :, : self.size]
         nats = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
-        nats = tf.RaggedTensor.from_row_lengths(tf.reshape(nats, [-1]), windows * self.context)
-        bits = tf.reduce_sum(nats * tf.cast(_before(lengths, windows * self.context), tf.float32), axis=1)
-        bits /= tf.math.log(2.0)
+        nats = tf.RaggedTensor.from_row_lengths(tf.reshape(nats, [-1]), windows * self.context).to_tensor()
+        nats *= tf.sequence_mask(lengths, tf.shape(nats)[1], tf.float32)
         size = tf.strings.length(text, unit="BYTE")
+        bits = tf.reduce_sum(nats, axis=1) / tf.math.log(2.0)
         return {
             "bits_per_byte": bits / tf.cast(tf.maximum(size, 1), tf.float32),
             "bytes": tf.cast(size, tf.int64),
+            "nats": nats,
+            "tokens": tf.cast(lengths, tf.int32),
         }
 
     def signatures(self) -> dict:
@@ -122,12 +124,6 @@ def _updates_in_core_ops() -> Iterator[None]:
 
     with mock.patch.object(keras.src.backend.core, "slice_update", slice_update):
         yield
-
-
-def _before(lengths: tf.Tensor, widths: tf.Tensor) -> tf.RaggedTensor:
-    """Return for rows of the given widths which positions stand before the lengths."""
-    positions = tf.ragged.range(widths)
-    return positions < lengths[:, tf.newaxis]
 
 
 def _uniform_numbers(seed, rows, columns) -> tf.Tensor:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from textapp.errors import UserError
-from textapp.memory import device_is_full
 from textapp.models.causal import CausalLM
 from textapp.models.classifier import Classifier
 from textapp.models.decoder import Decoder
 from textapp.models.encoder import Encoder
 from textapp.models.ensemble import Ensemble
-from textapp.models.folder import option_names, read_description
+from textapp.models.folder import check_options, read_description
 from textapp.models.generator import Generator
 from textapp.models.lstm import LSTM
 from textapp.models.lstm_language import LSTMLanguage
@@ -62,13 +61,5 @@ def load(folder: str | Path) -> Classifier | Generator:
     known = {**CLASSIFIERS, **GENERATORS, **COMBINATIONS}
     if name not in known:
         raise UserError(f"{folder} holds a model {name!r}; this version of textapp knows {sorted(known)}")
-    if unknown := sorted(options.keys() - option_names(known[name])):
-        raise UserError(f"{folder} is of another version: this {name} has no options {unknown}")
-    try:
-        return known[name].load(folder, options)
-    except (UserError, MemoryError, PermissionError):
-        raise
-    except Exception as error:  # whatever the readers of all these formats raise at damaged content
-        if device_is_full(error):
-            raise
-        raise UserError(f"{folder} is damaged: {error}") from error
+    check_options(known[name], options, folder)
+    return known[name].load(folder, options)

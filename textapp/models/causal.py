@@ -33,7 +33,6 @@ from textapp.training.windows import Windows, pack, score_windows
 # How much of a network learns; at which rate and over how many epochs, by default.
 TUNES = {"full": (5e-5, 2), "lora": (5e-4, 3)}
 VALIDATION_TEXTS = 200  # enough to see where the validation loss goes
-ORDERS = 4  # of the training texts, one a pass, before the first comes again where only a budget limits training
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -141,6 +140,7 @@ class CausalLM(Generator):
             if self.budget is None
             else Budget(seconds=self.budget, learning_rate=self.learning_rate, warm_up=self.warm_up),
             stopwatch=stopwatch,
+            passes=windows.passes,
         )
         self.network = self._finished()
         return history
@@ -166,7 +166,7 @@ class CausalLM(Generator):
     def _windows(self, documents: Sequence[np.ndarray]) -> Windows:
         """Return the training texts in windows, none of them longer than all texts are: padding would be learned."""
         context = min(self.context, sum(map(len, documents)) + len(documents))
-        passes = self.epochs or ORDERS
+        passes = self.epochs or 1  # of one part each; a budget goes on with more
         return Windows(
             pack(documents, context=context, end_id=END_ID, seed=self.seed),
             batch_size=self._rows_at_once,

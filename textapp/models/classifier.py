@@ -113,11 +113,9 @@ class Classifier(abc.ABC):
         named = isinstance(label_names, list) and all(isinstance(name, str) for name in label_names)
         if not named or len(label_names) < 2:
             raise UserError(f"{folder / 'labels.json'} is damaged: it is no list of two names or more")
-        cleaning = Cleaning.from_json(read_json(folder / "cleaning.json"))
         try:
-            if cls.cleans:
-                cleaning([""])
-        except Exception as error:  # whatever comes of patterns, rules and stop words that are none
+            cleaning = Cleaning.from_json(read_json(folder / "cleaning.json"))
+        except (TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{folder / 'cleaning.json'} is damaged: {error}") from error
         model = cls(label_names=tuple(label_names), cleaning=cleaning, **options)
         model._load(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -19,7 +19,7 @@ from textapp.machine import has_gpu
 from textapp.models.cached_reader import CachedReader
 from textapp.models.decoding import generate_ids, read_ids, uniform_numbers
 from textapp.models.folder import require_file
-from textapp.models.generator import TOKENIZER_FOLDER, Generator
+from textapp.models.generator import TOKENIZER_FOLDER, Generator, valid
 from textapp.models.keras_file import COMPILE, in_float32, load_network, quantized, save_network
 from textapp.models.layers import drop_no_attention
 from textapp.models.sampling import Sampling
@@ -39,7 +39,6 @@ from textapp.training.windows import Windows, pack, score_windows
 
 GPT2_WIDTH = 768
 VALIDATION_TEXTS = 200  # enough to see where the validation loss goes
-ORDERS = 4  # of the training texts, one a pass, before the first comes again where only a budget limits training
 WARM_UP = 0.02  # share of a budget
 COMPILED_STEPS = 2_000  # tokens one after the other that are written in the seconds that XLA takes to compile
 
@@ -54,6 +53,23 @@ class TextGPT2(keras_hub.models.GPT2CausalLM):
         if "padding_mask" not in inputs:
             return read_ids(self, inputs)
         return generate_ids(self, inputs, end_id=END_ID)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Written:
+    """A prompt's continuation and how it came about.
+
+    Attributes:
+        text: with the prompt.
+        token_ids: the K tokens that were added, an end of text among them.
+        logits: that each was chosen by, float32 (K, V), of all these tokens read at once.
+        uniform: the number that each was drawn with, float32 (K,).
+    """
+
+    text: str
+    token_ids: np.ndarray
+    logits: np.ndarray
+    uniform: np.ndarray
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -145,7 +161,7 @@ class Decoder(Generator):
         progress.start("learning subwords")
         documents = self.learn_tokens(train)
         timed = self.budget is not None
-        epochs = (self.epochs or ORDERS) if timed else self.epochs
+        epochs = (self.epochs or 1) if timed else self.epochs  # of one part each; a budget may go on with more
         checks = epochs if timed else self.checks
         windows = Windows(
             pack(self._with_labels(documents, train.labels), context=self.context, end_id=END_ID, seed=self.seed),
@@ -182,6 +198,7 @@ class Decoder(Generator):
             computation=self.computation,
             budget=Budget(seconds=self.budget, learning_rate=rate, warm_up=WARM_UP) if timed else None,
             stopwatch=stopwatch,
+            passes=windows.passes,
         )
         self.network = in_float32(self)
         return history
@@ -308,19 +325,53 @@ class Decoder(Generator):
         sampling = Sampling(**settings)
         if not sampling.in_one_loop:
             return super().generate(prompts, label=label, **settings)
-        encoded, bias = self._prompt_ids(prompts, sampling, label), self.bias(label, sampling)
+        prompts = valid(prompts)
+        rows = [ids for ids in self._prompt_ids(prompts, sampling, label) for _ in range(sampling.samples)]
+        written = self._written(rows, sampling, bias=self.bias(label, sampling), compiled=compiled)
         prompts = [prompt for prompt in prompts for _ in range(sampling.samples)]
-        encoded = [ids for ids in encoded for _ in range(sampling.samples)]
-        max_new_tokens = sampling.max_new_tokens
-        choices = shapes().prompt_rows
+        return [prompt + self.subwords.decode(ids) for prompt, ids in zip(prompts, written, strict=True)]
+
+    def generate_steps(self, prompts: Sequence[str], **settings) -> Iterator[Written]:
+        """Continue prompts as `generate` does, and yield for each of them how it came about.
+
+        Args:
+            prompts: N texts.
+            settings: those that a compiled loop knows, see `Sampling.in_one_loop`; one sample.
+        """
+        sampling = Sampling(**settings)
+        rows = self._prompt_ids(prompts, sampling, None)
+        written = self._written(rows, sampling)
+        network = self._plain_network()
+        for number, (prompt, row, ids) in enumerate(zip(prompts, rows, written, strict=True)):
+            token_ids = np.full((1, self.context), END_ID, np.int32)
+            token_ids[0, : len(row) + len(ids) - 1] = [*row, *ids[:-1]]
+            inputs = {"token_ids": token_ids, "padding_mask": np.ones(token_ids.shape, bool)}
+            logits = np.asarray(network.predict_on_batch(inputs), np.float32)[0, len(row) - 1 :, : len(self.subwords)]
+            uniform = uniform_numbers(sampling.seed, 1, len(row) + len(ids), first=number)[0]
+            yield Written(
+                text=prompt + self.subwords.decode(ids),
+                token_ids=ids,
+                logits=logits[: len(ids)],
+                uniform=uniform[len(row) :],
+            )
+
+    def _written(
+        self,
+        rows: Sequence[Sequence[int]],
+        sampling: Sampling,
+        *,
+        bias: np.ndarray | None = None,
+        compiled: bool | None = None,
+    ) -> list[np.ndarray]:
+        """Return the tokens that come after each row, up to an end of text and with it."""
+        choices, found = shapes().prompt_rows, []
         if compiled is None:
-            compiled = -(-len(prompts) // max(choices)) * max_new_tokens >= COMPILED_STEPS
+            compiled = -(-len(rows) // max(choices)) * sampling.max_new_tokens >= COMPILED_STEPS
         generate = self._generate_function(compiled=compiled or COMPILE)
-        texts = []
-        for first in range(0, len(prompts), max(choices)):
-            given = encoded[first : first + max(choices)]
-            rows = next(rows for rows in choices if rows >= len(given))
-            padded = given + [given[-1]] * (rows - len(given))
+        for first in range(0, len(rows), max(choices)):
+            given = list(rows[first : first + max(choices)])
+            count = next(count for count in choices if count >= len(given))
+            padded = given + [given[-1]] * (count - len(given))
             lengths = np.array([len(ids) for ids in padded])
             padding_mask = np.arange(self.context) < lengths[:, None]
             token_ids = np.full(padding_mask.shape, END_ID, np.int32)
@@ -328,15 +379,16 @@ class Decoder(Generator):
             inputs = {
                 "token_ids": token_ids,
                 "padding_mask": padding_mask,
-                "uniform": uniform_numbers(sampling.seed, rows, self.context, first=first),
-                "until": np.int32(lengths.max() + max_new_tokens),
+                "uniform": uniform_numbers(sampling.seed, count, self.context, first=first),
+                "until": np.int32(lengths.max() + sampling.max_new_tokens),
                 **self._settings(sampling, padded),
                 **({} if bias is None else {"bias": bias}),
             }
             written = keras.ops.convert_to_numpy(generate(inputs, stop_token_ids=None))
             for ids, start in zip(written[: len(given)], lengths, strict=False):
-                texts.append(prompts[len(texts)] + self.subwords.decode(ids[start : start + max_new_tokens]))
-        return texts
+                added = ids[start : start + sampling.max_new_tokens]
+                found.append(added[: int(np.argmax(added == END_ID)) + 1] if END_ID in added else added)
+        return found
 
     def _settings(self, sampling: Sampling, rows: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
         """Return what `generate_ids` takes beside prompts; more than the plain settings only where they are wanted."""

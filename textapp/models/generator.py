@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -178,7 +178,7 @@ class Generator(abc.ABC):
             UserError: a setting is out of range, or the model cannot do it.
         """
         sampling = Sampling(**settings)
-        prompts = list(prompts)
+        prompts = valid(prompts)
         rows = self._prompt_ids(prompts, sampling, label)
         texts = []
         bias = self.bias(label, sampling)
@@ -200,6 +200,7 @@ class Generator(abc.ABC):
         sampling = Sampling(**settings)
         if sampling.samples != 1:
             raise UserError(f"samples is {sampling.samples}; one text at a time can be streamed")
+        (prompt,) = valid([prompt])
         (row,) = self._prompt_ids([prompt], sampling, label)
         return stream(self, prompt, row, sampling, bias=self.bias(label, sampling))
 
@@ -266,6 +267,11 @@ class Generator(abc.ABC):
             if model.label_bias.shape != (shape := (len(model.label_names), len(model.subwords))):
                 raise UserError(f"{folder / LABEL_FILE} is damaged: its shape is {model.label_bias.shape}, not {shape}")
         return model
+
+
+def valid(texts: Iterable[str]) -> list[str]:
+    """Return texts of which half a surrogate pair, as bytes of a command line that are no UTF-8 become, is "?"."""
+    return [text.encode("utf-8", errors="replace").decode() for text in texts]
 
 
 def label_bias(

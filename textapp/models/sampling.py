@@ -195,6 +195,64 @@ def choose(scores: np.ndarray, uniform: np.ndarray, *, temperature: float, top_k
     return invert(left_over(scores, temperature=temperature, top_k=top_k, top_p=top_p), uniform)
 
 
+def is_decided(
+    scores: np.ndarray,
+    uniform: np.ndarray,
+    *,
+    difference: float,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+) -> np.ndarray:
+    """Return whether another model draws the same tokens, as far as its log-probabilities differ by no more than this.
+
+    A token is not decided where the number that it was drawn with is that near to another token, or where that little
+    decides which tokens are drawn from at all, and those that it decides have as much probability as lies between.
+
+    Args:
+        scores: logits or log-probabilities of T steps, (T, V).
+        uniform: what each was drawn with, (T,), from 0 up to 1.
+        difference: the largest of a log-probability.
+        temperature, top_k, top_p: as for `choose`.
+
+    Returns:
+        bool array of shape (T,).
+    """
+    scores = np.asarray(scores, np.float64)
+    ordered = -np.sort(-scores, axis=-1)
+    if temperature <= 0:
+        return ordered[:, 0] - ordered[:, 1] > 2 * difference
+    difference = difference / temperature
+    scaled = np.maximum((scores - ordered[:, :1]) / temperature, LEAST)
+    probabilities = np.exp(scaled)
+    probabilities /= probabilities.sum(axis=-1, keepdims=True)
+    order = np.argsort(-scaled, axis=-1, kind="stable")
+    sorted_scores = np.take_along_axis(scaled, order, axis=-1)
+    sorted_probabilities = np.take_along_axis(probabilities, order, axis=-1)
+    before = np.cumsum(sorted_probabilities, axis=-1) - sorted_probabilities  # the mass of the more probable ones
+    kept = before < top_p
+    if top_k:
+        kept &= np.arange(scores.shape[-1]) < top_k
+    least = np.take_along_axis(sorted_scores, kept.sum(axis=-1, keepdims=True) - 1, axis=-1)
+    kept = sorted_scores >= least  # equals of the last one, too
+    # Those whose mass before them is at the limit, and those that are as probable as the last one, or nearly, where
+    # some of these are kept and others are not.
+    open_ = (np.abs(before - top_p) <= difference) if top_p < 1 else np.zeros_like(kept)
+    near = np.abs(sorted_scores - least) <= 2 * difference
+    open_ |= near & (near & ~kept).any(axis=-1, keepdims=True)
+    open_mass = (sorted_probabilities * open_).sum(axis=-1)
+    sure_mass = (sorted_probabilities * (kept & ~open_)).sum(axis=-1)
+    uncertain = open_mass / np.maximum(sure_mass, 1e-12)  # how far the others may move a border
+    by_id = np.empty_like(probabilities)
+    np.put_along_axis(by_id, order, np.where(kept, sorted_probabilities, 0), axis=-1)
+    borders = np.cumsum(by_id, axis=-1)
+    borders /= borders[:, -1:]
+    # The last border, 1, is no border to another token.
+    inner = np.where((by_id > 0) & (borders < 1 - 1e-12), borders, np.inf)
+    distance = np.abs(inner - np.asarray(uniform, np.float64)[:, None]).min(axis=-1)
+    return distance > difference + uncertain
+
+
 def left_over(scores: np.ndarray, *, temperature: float, top_k: int, top_p: float) -> np.ndarray:
     """Return the probabilities that the settings leave, float32 (B, V); the others are 0, so that less than 1 is left.
 

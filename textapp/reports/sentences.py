@@ -39,7 +39,8 @@ SIGNATURES = (
      "float32 [N, classes]"),
     ("Generator, serving_default", "prompt: strings [N] → text: strings [N]"),
     ("Generator, generate", "prompt: strings [N], max_new_tokens, temperature, top_k, top_p, seed → text: strings [N]"),
-    ("Generator, score", "text: strings [N] → bits_per_byte: float32 [N], bytes: int64 [N]"),
+    ("Generator, score", "text: strings [N] → bits_per_byte: float32 [N], bytes: int64 [N], nats: float32 [N, tokens], "
+     "tokens: int32 [N]"),
 )  # fmt: skip
 MCNEMAR_CAUTION = (
     "McNemar's test compares two fitted models on these test texts, not two methods: another seed or other training "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -13,12 +14,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 
 from textapp.errors import UserError
 from textapp.text.cleaning import Cleaning
 from textapp.text.tokenizing import chunks, tokenize, tokenize_to_disk
 from textapp.text.tokens import Tokens
 
+LOGGER = logging.getLogger(__name__)
 FORMAT = 1  # of an entry, and of what the cleaning makes of the same settings
 SMALL = 1_000  # texts at most that are cleaned anew, which takes less than half a second
 MOST_BYTES = 4_000_000_000  # of all entries of a folder together
@@ -63,9 +66,8 @@ class CachedCleaning:
 
 
 def cache_folder() -> Path:
-    """Return where the tokens are kept: below $TEXTAPP_CACHE, or data/cache."""
-    root = os.environ.get("TEXTAPP_CACHE") or Path(__file__).parents[2] / "data" / "cache"
-    return Path(root) / "tokens"
+    """Return where the tokens are kept: below $TEXTAPP_CACHE, or where the system has the user's caches."""
+    return Path(os.environ.get("TEXTAPP_CACHE") or platformdirs.user_cache_path("textapp")) / "tokens"
 
 
 def fingerprint(cleaning: Cleaning, texts: Iterable[str]) -> str:
@@ -87,7 +89,9 @@ def _read_or_make(cleaning: Cleaning, texts: Sequence[str]) -> Tokens:
         if len(tokens) == len(texts):
             with contextlib.suppress(OSError):
                 os.utime(entry)  # the entries unused longest are removed first
+            LOGGER.info("reads the tokens of %d texts from %s", len(texts), entry)
             return tokens
+    LOGGER.info("cleans %d texts; their tokens go to %s", len(texts), entry)
     with _scratch(folder) as scratch:
         made = Path(scratch) / "entry"
         try:

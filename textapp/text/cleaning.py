@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FORMAT = 2  # of cleaning.json
 PIECE_END = "\n"
-STOPWORDS_FILE = Path(__file__).parents[2] / "data" / "nltk_data" / "corpora" / "stopwords" / "textapp_english"
+STOPWORDS_FILE = Path(__file__).parent / "stopwords" / "english.txt"
 
 # The rules are applied in this order, before lower case. Replacements are plain text: re and RE2 escape them
 # differently. None rescans the text for a "<" or "&" that leads nowhere, so each takes time linear in the text.
@@ -199,7 +199,9 @@ class Cleaning:
         """Returns the cleaning that `to_json` described.
 
         Raises:
-            UserError: another format, or a key is missing.
+            UserError: another format, a key is missing, or a rule or a pattern is none of this program's: one may
+                take for ever.
+            TypeError, ValueError, AttributeError: it is no such description.
         """
         if settings.get("format") != FORMAT:
             raise UserError(
@@ -207,13 +209,18 @@ class Cleaning:
             )
         if missing := sorted({field.name for field in fields(cls)} - settings.keys()):
             raise UserError(f"cleaning.json lacks {missing}; write it anew with `Cleaning.to_json`")
-        return cls(
+        found = cls(
             rules=tuple((pattern, replacement) for pattern, replacement in settings["rules"]),
             patterns=tuple(settings["patterns"]),
             stopwords=tuple(settings["stopwords"]),
             stopwords_name=settings["stopwords_name"],
             lowercase=settings["lowercase"],
         )
+        if not {*found.rules} <= {*RULES} or not {*found.patterns} <= {*PATTERNS, WORDS_AND_IDEOGRAPHS}:
+            raise UserError("cleaning.json has rules or patterns that this version of textapp does not know")
+        if not found.patterns or not all(isinstance(word, str) for word in found.stopwords):
+            raise ValueError("it has no patterns, or stop words that are no words")
+        return found
 
     def _apply_rules(self, text: str) -> str:
         if not text.isascii():

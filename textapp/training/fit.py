@@ -29,6 +29,7 @@ def fit(
     computation: str | None = None,
     budget: Budget | None = None,
     stopwatch: Stopwatch | None = None,
+    passes: float = 1.0,
 ) -> list[dict[str, float]]:
     """Train a compiled network until validation stops getting better, or the time is over.
 
@@ -45,6 +46,7 @@ def fit(
         computation: what the network is trained in, and by which path, for the user to read; None to say nothing.
         budget: how long to train; None for no limit.
         stopwatch: began with the fit of the model, whose time is counted from there; None to count from here.
+        passes: how many passes over the training texts `train` is.
 
     Returns:
         A row for every check: epoch, seconds, loss, val_loss and the metrics. There is a check after every epoch
@@ -58,7 +60,7 @@ def fit(
         raise ValueError("epochs is None, which takes a budget; choose one of them")
     if computation is not None:
         progress.line(f"trains in {computation}")
-    settings = {"monitor": monitor, "epochs": epochs, "patience": patience, "budget": budget}
+    settings = {"monitor": monitor, "epochs": epochs, "patience": patience, "budget": budget, "passes": passes}
     try:
         checks = _fit(network, train, validation, progress=progress, stopwatch=stopwatch or Stopwatch(), **settings)
     except Exception as error:
@@ -66,8 +68,8 @@ def fit(
             raise
         raise UserError(
             "the device's memory is too small for a training step; use --accumulate 4 with minilm or causal-lm, or end "
-            "what else runs there, and go on with --resume, since what is finished is kept; or leave out models with "
-            "--models"
+            "what else runs there, and give the same command again, which goes on with what is finished; or leave out "
+            "models with --models"
         ) from error
     network.set_weights(checks.weights)
     return checks.history
@@ -83,6 +85,7 @@ def _fit(
     patience: int,
     progress: Progress,
     budget: Budget | None,
+    passes: float,
     stopwatch: Stopwatch,
 ) -> _Checks:
     """Train, with the arguments of `fit`, and return the checks, which have the best weights."""
@@ -102,6 +105,7 @@ def _fit(
         steps=len(train),
         patience=patience,
         seconds=None if budget is None else budget.seconds,
+        passes=passes,
     )
     callbacks = [] if progress.logs is None else [keras.callbacks.TensorBoard(progress.logs, write_graph=False)]
     callbacks.append(checks)
@@ -149,6 +153,7 @@ class _Checks(keras.callbacks.Callback):
         steps: int,
         patience: int,
         seconds: float | None,
+        passes: float = 1.0,
     ):
         super().__init__()
         self.history: list[dict[str, float]] = []
@@ -157,7 +162,7 @@ class _Checks(keras.callbacks.Callback):
         self._progress, self._epochs, self._steps = progress, epochs, steps
         self._monitor, self.patience, self._waited = monitor, patience, 0
         self._best, self.weights = -math.inf, None
-        self._seconds = seconds
+        self._seconds, self._passes = seconds, passes
         self._broken_off: float | None = None  # the seconds that were over when the checkpoint was written
 
     def on_train_begin(self, logs=None):
@@ -192,7 +197,8 @@ class _Checks(keras.callbacks.Callback):
         self.weights = arrays or None
         self._broken_off = facts["seconds"]
         self._go_on_at(self._broken_off)
-        self._progress.line(f"goes on after epoch {self.done / self._steps:.4g}", {"seconds": self._broken_off})
+        epoch = self._passes * self.done / self._steps
+        self._progress.line(f"goes on after epoch {epoch:.4g}", {"seconds": self._broken_off})
 
     def _go_on_at(self, seconds: float) -> None:
         """Turn the stopwatch to where it stood: neither the time between nor what had to be done again counts."""
@@ -205,8 +211,8 @@ class _Checks(keras.callbacks.Callback):
 
     def keep(self, logs: dict[str, float]) -> None:
         """Take in the figures of a check, and the weights if they are the best so far."""
-        whole, part = divmod(self.done, self._steps)
-        row = {"epoch": whole if part == 0 else round(self.done / self._steps, 4), "seconds": self.stopwatch.seconds}
+        epoch = round(self._passes * self.done / self._steps, 4)
+        row = {"epoch": int(epoch) if epoch.is_integer() else epoch, "seconds": self.stopwatch.seconds}
         row |= {name: float(value) for name, value in logs.items()}
         self.history.append(row)
         if not all(math.isfinite(value) for value in row.values()):
@@ -217,7 +223,7 @@ class _Checks(keras.callbacks.Callback):
         value = self._value(row)
         if value > self._best:
             self._best, self.weights, self._waited = value, self.model.get_weights(), 0
-        of = "" if self._epochs is None else f"/{self._epochs}"
+        of = "" if self._epochs is None else f"/{self._passes * self._epochs:.4g}"
         self._progress.line(
             f"epoch {row['epoch']:.4g}{of}", {key: value for key, value in row.items() if key != "epoch"}
         )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
 import rich.progress
 from rich.console import Console
+
+LOGGER = logging.getLogger(__name__)
 
 
 class Progress:
@@ -73,6 +76,7 @@ class Progress:
         """Print a line that stays."""
         text = f"{self._describe(what)}  {_format(metrics or {})}".rstrip()
         self._bar.console.print(text, markup=False, highlight=False)
+        LOGGER.debug("%s", text)
 
     def _describe(self, what: str) -> str:
         return f"{self._title}  {what}".strip()

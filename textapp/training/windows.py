@@ -47,8 +47,8 @@ class Windows(keras.utils.PyDataset):
         windows: int32 array of shape (windows, T + 1).
         batch_size: B.
         training_tokens: stop after about this many tokens.
-        epochs: the most passes over the windows.
-        checks: how many parts to make of it all.
+        epochs: the most passes over the windows; None for no limit.
+        checks: how many parts to make of it all; where there are more, they go on with new passes.
         seed: shuffles the windows of each pass.
         vocabulary_size: a larger id, which stands for a label, is given and never to be predicted; None for no such.
     """
@@ -59,7 +59,7 @@ class Windows(keras.utils.PyDataset):
         *,
         batch_size: int,
         training_tokens: int,
-        epochs: int,
+        epochs: int | None,
         checks: int,
         seed: int,
         vocabulary_size: int | None = None,
@@ -67,21 +67,20 @@ class Windows(keras.utils.PyDataset):
         super().__init__(workers=WORKERS)
         self._windows = windows
         self._batch_size = min(batch_size, len(windows))
-        wanted = min(training_tokens // (windows.shape[1] - 1), epochs * len(windows))
+        wanted = training_tokens // (windows.shape[1] - 1)
+        wanted = wanted if epochs is None else min(wanted, epochs * len(windows))
         self._steps = max(1, wanted // (self._batch_size * checks))
-        random = np.random.default_rng(seed)
-        needed = self._steps * checks * self._batch_size
-        passes = [random.permutation(len(windows)) for _ in range(-(-needed // len(windows)))]
-        self._order = np.concatenate(passes)
+        self._random, self._order = np.random.default_rng(seed), np.zeros(0, np.int64)
         self._part, self._checks = 0, checks
+        self._extend(checks)
         self._vocabulary_size = vocabulary_size or np.iinfo(windows.dtype).max
 
     def __len__(self) -> int:
         return self._steps
 
     def __getitem__(self, index: int):
-        # Round and round, since Keras says once before the first epoch, too, that an epoch has ended.
-        part = self._part % self._checks
+        # Keras says once before the first epoch, too, that an epoch has ended, so that the first part comes last.
+        part = self._part % self._checks if self._part <= self._checks else self._part - 1
         start = (part * self._steps + index) * self._batch_size
         windows = self._windows[self._order[start : start + self._batch_size]]
         targets = windows[:, 1:]
@@ -91,8 +90,19 @@ class Windows(keras.utils.PyDataset):
         """Return B and T of a batch."""
         return self._batch_size, self._windows.shape[1] - 1
 
+    @property
+    def passes(self) -> float:
+        """How many passes over the windows a part is."""
+        return self._steps * self._batch_size / len(self._windows)
+
     def on_epoch_end(self) -> None:
         self._part += 1
+        self._extend(self._part)
+
+    def _extend(self, parts: int) -> None:
+        """Have as many passes, each in an order of its own, as so many parts take."""
+        while len(self._order) < parts * self._steps * self._batch_size:
+            self._order = np.concatenate([self._order, self._random.permutation(len(self._windows))])
 
 
 class ScoreWindows(keras.utils.PyDataset):
