@@ -169,14 +169,19 @@ def test_damaged_options_of_an_unfinished_run(tmp_path, content):
 @pytest.mark.parametrize("work", [False, True])
 def test_what_an_error_leaves(tmp_path, error, work):
     """What can be gone on from; nothing else."""
-    with pytest.raises(error) as raised, RunFolder(tmp_path, "imdb") as run:
-        (run.model("lstm") / "half").write_text("x")
-        if work:
-            (run.resumption / "lstm.checkpoint").write_text("x")
-        raise error
+
+    def fail():
+        with RunFolder(tmp_path, "imdb") as run:
+            (run.model("lstm") / "half").write_text("x")
+            if work:
+                (run.resumption / "lstm.checkpoint").write_text("x")
+            raise error
+
+    with pytest.raises(error) as raised:
+        fail()
     assert names(tmp_path) == (["imdb.unfinished"] if work else [])
     notes = getattr(raised.value, "__notes__", [])
-    told = f"What there is of the run is in {run.folder}; the same command goes on with it."
+    told = f"What there is of the run is in {tmp_path / 'imdb.unfinished'}; the same command goes on with it."
     assert notes == ([told] if work else [])
 
 

@@ -25,3 +25,8 @@ def run_alone(command: Callable) -> None:
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     alone.command()(command)
     alone()
+
+
+def main() -> None:
+    """Run the command `textapp`, which the package installs."""
+    app(prog_name="textapp")

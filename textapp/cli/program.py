@@ -86,6 +86,10 @@ def _run(command: Callable, arguments: Sequence, options: Mapping) -> Any:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise _end(f"Error: the system says: {error.strerror or error}{where}", error) from error
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("textapp", ""):
+            raise
+        raise _end(f"Error: {_missing(error.name)}", error) from error
     except Exception as error:
         LOGGER.debug("a bug, or a device that is full", exc_info=True)
         if not device_is_full(error):
