@@ -46,7 +46,7 @@ def test_a_finished_run_of_other_options_is_not_taken(tmp_path):
         words = [word.format(output="/elsewhere", **values | {"unlabelled": "texts.csv"}) for word in step.split()]
         folder = tmp_path / words[-1]
         folder.mkdir()
-        (folder / "run.json").write_text(json.dumps({"command": f"python {' '.join(words)} --resume"}))
+        (folder / "run.json").write_text(json.dumps({"command": f"python {' '.join(words)} --restart"}))
     assert run(recipe, tmp_path, values) == {}  # they have no report here; files may lie anywhere
     with pytest.raises(SystemExit, match="linear was run with another --seed; choose another folder with --output"):
         run(recipe, tmp_path, values | {"seed": 1})

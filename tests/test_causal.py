@@ -554,6 +554,7 @@ def test_saved_and_loaded(tuned, tmp_path):
     assert (again.context, again.tune, again.parameters) == (90, "lora", model.parameters)  # no more than the preset's
     architecture = tmp_path / "model" / "architecture.json"
     architecture.write_text(architecture.read_text().replace("GPT2Backbone", "Lambda"))
+    tiny.sign(tmp_path / "model")
     with pytest.raises(UserError, match="the architecture of a pretrained decoder is damaged: 'Lambda'"):
         load(tmp_path / "model")
     architecture.unlink()

@@ -2,6 +2,7 @@
 
 import gzip
 import importlib.metadata
+import os
 import sys
 
 import pytest
@@ -91,7 +92,7 @@ def test_missing_file_and_folder(tmp_path):
         ({"text_column": "text", "label_column": "text"}, "are both 'text'; they must differ"),
         ({"limit": 1}, "the limit is 1; it must be at least the number of classes, 2"),
         ({"seed": -1}, "the seed is -1; it must be from 0 to"),
-        ({"data_dir": "folder"}, "--data .* and --data-dir folder exclude each other"),
+        ({"data_dir": "folder"}, "--data .* and --data-dir .*folder exclude each other"),
         ({"dataset": "imdb"}, "--data .* and --dataset imdb exclude each other"),
     ],
 )
@@ -127,7 +128,7 @@ def test_validation_texts_that_are_all_tested_on(tmp_path):
 @pytest.mark.parametrize("option", ["text_column", "label_column", "validation", "test"])
 def test_option_of_a_file_without_a_file(option):
     flag = "--" + option.replace("_", "-")
-    with pytest.raises(UserError, match=f"{flag} x goes with --data FILE"):
+    with pytest.raises(UserError, match=f"{flag} .*x goes with --data FILE"):
         load_dataset(DataConfig(**{option: "x"}))
 
 
@@ -225,3 +226,10 @@ def test_tsv_with_loose_quotes(tmp_path):
     path = save(tmp_path / "loose.tsv", "text\tlabel\n" + "\n".join(rows))
     dataset = load_dataset(DataConfig(data=path))
     assert sorted(all_texts(dataset)) == sorted(row.split("\t")[0] for row in rows)
+
+
+def test_a_pipe(tmp_path):
+    """Which would wait for somebody to write."""
+    os.mkfifo(tmp_path / "data.csv")
+    with pytest.raises(UserError, match=r"data\.csv is no regular file; it is read more than once"):
+        load_dataset(DataConfig(data=tmp_path / "data.csv"))

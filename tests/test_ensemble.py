@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,6 +125,7 @@ def test_a_damaged_folder_is_one_sentence(ensemble, tmp_path, damage):
         shutil.rmtree(folder / "members" / "nbsvm")
     elif damage == "labels":
         (folder / "members" / "nbsvm" / "labels.json").write_text('["x", "y", "z"]')
+        tiny.sign(folder / "members" / "nbsvm")
     else:
         description["options"]["weights"] = {"weights": {}, "path": {"../members/nbsvm": 1.0}}[damage]
         (folder / "model.json").write_text(json.dumps(description))
@@ -157,7 +159,10 @@ def test_the_main_job(textapp, tiny_models, csv_file, tmp_path):
     ("options", "message"),
     [
         (["--models", "majority,nbsvm", "--ensemble"], "--ensemble takes two classifiers or more and got ['nbsvm']"),
-        (["--models", "nbsvm,tfidf", "--ensemble-with", "nowhere/lstm"], "no model folder nowhere/lstm"),
+        (
+            ["--models", "nbsvm,tfidf", "--ensemble-with", "nowhere/lstm"],
+            f"no model folder {Path.cwd() / 'nowhere' / 'lstm'}",
+        ),
     ],
 )
 def test_what_train_refuses(textapp, csv_file, tmp_path, options, message):

@@ -9,20 +9,14 @@ from pathlib import Path
 import keras
 import pytest
 import skops.io
+import tiny
 
 from textapp.errors import UserError
 from textapp.models import CLASSIFIERS, GENERATORS, load
-from textapp.models.folder import checksums
 from textapp.models.network import NetworkClassifier
 
 MODELS = [*CLASSIFIERS, *GENERATORS]
 NETWORKS = [name for name, known in CLASSIFIERS.items() if issubclass(known, NetworkClassifier)]
-
-
-def sign(folder):
-    """Write the checksums of a model's files anew, as somebody does who wants them to be believed."""
-    path = folder / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"files": checksums(folder)}))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -58,7 +52,7 @@ def test_a_damaged_byte_in_a_file_of_weights_is_one_sentence(folder_of, tmp_path
 def test_another_number_of_labels(folder_of, tmp_path, name, labels):
     copy = shutil.copytree(folder_of(name), tmp_path / "copy")
     (copy / "labels.json").write_text(json.dumps(labels))
-    sign(copy)
+    tiny.sign(copy)
     with pytest.raises(UserError, match=f"{re.escape(str(copy))}.* is damaged"):
         load(copy)
 
@@ -68,7 +62,7 @@ def test_a_cleaning_that_cannot_clean(folder_of, tmp_path, change):
     copy = shutil.copytree(folder_of("nbsvm"), tmp_path / "copy")
     settings = json.loads((copy / "cleaning.json").read_text())
     (copy / "cleaning.json").write_text(json.dumps(settings | change))
-    sign(copy)
+    tiny.sign(copy)
     with pytest.raises(UserError, match=r"cleaning\.json is damaged: "):
         load(copy)
 
@@ -77,7 +71,7 @@ def test_an_ngram_that_stands_twice(folder_of, tmp_path):
     copy = shutil.copytree(folder_of("tfidf"), tmp_path / "copy")
     ngrams = (copy / "vocabulary.txt").read_text().split("\n")
     (copy / "vocabulary.txt").write_text("\n".join([ngrams[1], *ngrams[1:]]))
-    sign(copy)
+    tiny.sign(copy)
     with pytest.raises(UserError, match=r"is damaged: an n-gram stands twice in vocabulary\.txt"):
         load(copy)
 
@@ -116,7 +110,7 @@ def test_a_skops_file_runs_no_code(folder_of, tmp_path, name):
     """A type that is not trusted is refused; a pickle would run what it says."""
     copy = shutil.copytree(folder_of(name), tmp_path / "copy")
     skops.io.dump({"features": Path(tmp_path), "call": os.system}, copy / "model.skops")
-    sign(copy)
+    tiny.sign(copy)
     with pytest.raises(UserError, match=r"refused, since it holds types that are not trusted: .*system"):
         load(copy)
 
@@ -127,7 +121,7 @@ def test_a_network_file_runs_no_code(folder_of, tmp_path, monkeypatch, name):
     inputs = keras.Input((3,))
     outputs = keras.layers.Lambda(lambda x: os.environ.update(RAN="1") or x)(inputs)
     keras.Model(inputs, outputs).save(copy / "model.keras")
-    sign(copy)
+    tiny.sign(copy)
     monkeypatch.delenv("RAN")  # the line above ran it, too
     with pytest.raises(UserError, match=r"damaged or of another Keras version: .*Lambda"):
         load(copy)

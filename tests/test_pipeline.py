@@ -207,19 +207,17 @@ def test_a_savedmodel_that_is_refused(monkeypatch, csv_file, tmp_path, stage):
 
     def export(pairs):
         if stage == "export":
-            return "it went wrong"
+            return {folder: "it went wrong" for folder, _ in pairs}
         for _, target in pairs:
             target.mkdir()
             (target / "saved_model.pb").touch()
-
-    def differs(*_):
-        raise UserError("it went wrong")
+        return {}
 
     monkeypatch.setattr(shipping, "export_models", export)
-    monkeypatch.setattr(shipping, "check_classifier", differs)
+    monkeypatch.setattr(shipping, "prove", lambda proofs: [UserError("it went wrong") for _ in proofs])
     with pytest.raises(UserError, match="data is complete but for SavedModels: tfidf: it went wrong"):
         pipeline.train(config(csv_file, tmp_path / "runs", models=("majority", "tfidf")))
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["data"]
+    assert [path.name for path in (tmp_path / "runs").glob("[!.]*")] == ["data"]
     assert not {"1", "parity.json"} & {path.name for path in (tmp_path / "runs" / "data" / "tfidf").iterdir()}
     report = read(tmp_path / "runs" / "data" / "report" / "report.json")
     (row,) = [row for row in report["classifiers"] if row["name"] == "tfidf"]
@@ -264,7 +262,7 @@ def test_a_savedmodel_that_is_refused_later(monkeypatch, csv_file, tmp_path, tex
     monkeypatch.setattr(shipping, "has_tensorflow", lambda: False)
     folder = pipeline.train(config(csv_file, tmp_path / "runs", models=("nbsvm",)))
     monkeypatch.setattr(shipping, "has_tensorflow", lambda: True)
-    monkeypatch.setattr(shipping, "export_models", lambda pairs: "it went wrong")
+    monkeypatch.setattr(shipping, "export_models", lambda pairs: {pairs[0][0]: "it went wrong"})
     result = textapp("export", "--run", folder)
     assert result.exit_code == 1
     assert result.stderr == f"Error: {folder} is complete but for SavedModels: nbsvm: it went wrong\n"

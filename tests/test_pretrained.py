@@ -339,6 +339,7 @@ def test_a_model_without_its_tokenizer_or_with_another(folder_of, tmp_path):
     shutil.copytree(folder_of("minilm"), folder)
     settings = folder / "tokenizer" / "tokenizer.json"
     settings.write_text('{"kind": "words"}')
+    tiny.sign(folder)
     with pytest.raises(UserError, match=r"tokenizer\.json is damaged: it names none of"):
         load(folder)
     settings.unlink()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -240,7 +241,8 @@ def test_the_decoders_command(textapp, files, tmp_path):
     )
     assert done.exit_code == 0, done.output
     found = json.loads((runs / "more" / "decoder" / PRETRAINING_FILE).read_text())
-    assert (found["model"], found["passes"], found["options"]["hidden_dim"]) == ("decoder", 1, 64)
+    assert (found["model"], found["options"]["hidden_dim"]) == ("decoder", 64)
+    assert found["passes"] == pytest.approx(16 / 9, abs=1e-4)  # one step, of 16 windows, where there are 9
     assert found["held_out"]["bits_per_byte"] > 0
     assert isinstance(load(runs / "more" / "decoder"), Decoder)  # it can be used as it is
 
@@ -305,7 +307,11 @@ def test_the_column_is_read(files, tmp_path):
         ),
         (["--objective", "mlm", "--learning-rate", "0"], "--learning-rate is 0.0; it must be a number above 0"),
         (["--objective", "mlm", "--budget", "soon"], "--budget is 'soon'; it must be a time above 0"),
-        (["--objective", "mlm", "--unlabelled", "nowhere.csv"], "there is no file nowhere.csv"),
+        (["--objective", "mlm", "--unlabelled", "nowhere.csv"], f"there is no file {Path.cwd() / 'nowhere.csv'}"),
+        (
+            ["--objective", "clm", "--embedding-dim", "8192", "--layers", "1000000"],
+            "1000000 layers of 8192 have about 805,306,368,000,000 weights, and to train such a decoder takes 12,000,0",
+        ),
         (["--objective", "mlm", "--unlabelled", "x.csv", "--test", "y.csv"], "--test goes with --data FILE or"),
         (["--objective", "mlm", "--dataset", "imbd"], "unknown dataset 'imbd'"),
     ],

@@ -89,6 +89,7 @@ def test_a_damaged_file_is_one_sentence(folder, damage):
 
 def test_a_file_of_objects_is_not_unpickled(folder):
     np.savez(folder / QUANTIZED_FILE, **{"0000": np.array([{"a": 1}], dtype=object)})
+    tiny.sign(folder)
     with pytest.raises(UserError, match=r"model\.npz is damaged .*allow_pickle=False"):
         load(folder)
 

@@ -1,22 +1,21 @@
 """Students: what they are to answer, where the teacher's answers lie, and what the report says."""
 
-import errno
 import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import filelock
 import numpy as np
 import pytest
 import run_example
 import tiny
 
-from textapp import locks, teaching
+from textapp import teaching
 from textapp.datasets import Split
 from textapp.datasets.unlabelled import read_unlabelled
 from textapp.errors import UserError
 from textapp.evaluation.distillation import gap_closed
-from textapp.locks import lock
 from textapp.models import Encoder
 from textapp.text import cache as cache_module
 from textapp.training.progress import Progress
@@ -77,7 +76,7 @@ def test_what_was_answered_is_not_asked_again(trained, folder_of, cache, monkeyp
     monkeypatch.setattr(teaching, "BLOCK", 3)
     with pytest.raises(KeyboardInterrupt):
         teaching.answers(Counting(2), folder, texts, Progress())
-    assert [path.suffix for path in cache.iterdir()] == [".part"]
+    assert [path.suffix for path in cache.glob("*.npy*")] == [".part"]
     asked.clear()
     found = teaching.answers(Counting(9), folder, texts, Progress())
     assert asked == [1]  # the last of seven
@@ -85,7 +84,7 @@ def test_what_was_answered_is_not_asked_again(trained, folder_of, cache, monkeyp
     asked.clear()
     assert np.array_equal(teaching.answers(Counting(0), folder, texts, Progress()), found)
     assert asked == []
-    (kept,) = cache.iterdir()
+    (kept,) = cache.glob("*.npy")
     kept.write_bytes(kept.read_bytes()[:50])  # damaged
     assert np.array_equal(teaching.answers(Counting(9), folder, texts, Progress()), found)
     with pytest.raises(KeyboardInterrupt):
@@ -108,22 +107,22 @@ def test_two_runs_at_once_ask_a_teacher_once(trained, folder_of, cache):
     cache.mkdir(parents=True)
     expected = teacher.predict_proba(tiny.TEXTS)
     with ThreadPoolExecutor() as threads:
-        with (part := path.with_suffix(".npy.part")).open("a+b") as file:  # of the other one
-            assert lock(file)
+        part = path.with_suffix(".npy.part")
+        with filelock.FileLock(path.with_suffix(".lock")), part.open("w+b") as file:  # of the other one
             found = threads.submit(teaching.answers, Asked(), folder, tiny.TEXTS, Told())
             assert waits.wait(60)
             np.save(file, expected)
             file.flush()
             os.replace(part, path)
         assert np.array_equal(found.result(60), expected)
-    assert list(cache.iterdir()) == [path]
+    assert list(cache.glob("*.npy*")) == [path]
 
 
 def test_answers_are_kept_where_there_are_no_locks(trained, folder_of, cache, monkeypatch):
-    def flock(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
+    def acquire(self, *, blocking=True):
+        raise NotImplementedError("FileSystem does not appear to support flock")
 
-    monkeypatch.setattr(locks.fcntl, "flock", flock)
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
     teacher, folder = trained("nbsvm"), folder_of("nbsvm")
     found = teaching.answers(teacher, folder, tiny.TEXTS, Progress())
     np.testing.assert_allclose(found, teacher.predict_proba(tiny.TEXTS), rtol=1e-5)
@@ -135,7 +134,7 @@ def test_the_answers_unused_longest_are_removed(trained, folder_of, cache, monke
 
     def kept(count):
         teaching.answers(teacher, folder, tiny.TEXTS[:count], Progress())
-        return {path.name for path in cache.iterdir()}
+        return {path.name for path in cache.glob("*.npy")}
 
     (first,) = kept(4)
     os.utime(cache / first, (1, 1))
