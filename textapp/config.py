@@ -188,7 +188,7 @@ class MeasureConfig:
     charts: bool = True
 
 
-FULL = MeasureConfig()
+MEASURE = MeasureConfig()  # where nothing else is said
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

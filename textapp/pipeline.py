@@ -12,8 +12,9 @@ from pathlib import Path
 import rich.console
 
 from textapp import __version__, machine
+from textapp import config as defaults
 from textapp.combining import can_mix, check_ensemble, distil_model, ensemble_model, mix_model, parts_of_mix
-from textapp.config import FULL, MeasureConfig, TrainConfig
+from textapp.config import MeasureConfig, TrainConfig
 from textapp.datasets import Dataset, load_dataset
 from textapp.errors import UserError
 from textapp.evaluation.verdict import with_sentences
@@ -61,7 +62,7 @@ def train(
     *,
     command: str = "",
     console: rich.console.Console | None = None,
-    measure: MeasureConfig = FULL,
+    measure: MeasureConfig | None = None,
 ) -> Path:
     """Run the main job.
 
@@ -69,7 +70,7 @@ def train(
         config: what the user chose.
         command: how they said it, for the report.
         console: where to show progress and the report; None to be silent.
-        measure: how much is measured.
+        measure: how much is measured; None for `textapp.config.MEASURE`.
 
     Returns:
         The finished run's folder.
@@ -91,7 +92,7 @@ def train(
         versions=versions(),
     ) as run:
         _announce(dataset, run, console)
-        folder, report, refused = _run(job, run, command, stopwatch, console, measure)
+        folder, report, refused = _run(job, run, command, stopwatch, console, measure or defaults.MEASURE)
     print_report(report, console)
     console.print(f"The run is in {folder}; open report/index.html", style="dim", highlight=False, markup=False)
     if missing := report["saved_models_missing"]:
