@@ -37,6 +37,11 @@ textapp.config.MEASURE = textapp.config.MeasureConfig(
 )
 
 
+def pytest_addoption(parser):
+    """Add --compiled, see keras/conftest.py."""
+    parser.addoption("--compiled", action="store_true", help="compile what networks do in tests/keras, as users do")
+
+
 def pytest_collection_modifyitems(config, items):
     """Leave out slow tests unless -m says which."""
     if not config.option.markexpr:

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from textapp import config
 from textapp.datasets import Split
 from textapp.models import CLASSIFIERS, GENERATORS
 from textapp.models.folder import checksums
@@ -168,6 +169,11 @@ def shrink(monkeypatch, **attributes) -> None:
                 known.__name__, fields, bases=(known,), namespace=attributes, kw_only=True, eq=False
             )
             monkeypatch.setitem(models, name, small)
+
+
+def draw_charts(monkeypatch) -> None:
+    """Let the runs of a test have the page with the charts."""
+    monkeypatch.setattr(config, "MEASURE", dataclasses.replace(config.MEASURE, charts=True))
 
 
 def sign(folder: Path) -> None:

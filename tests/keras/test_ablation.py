@@ -89,6 +89,7 @@ def trained_run(textapp, tmp_path_factory):
     arguments = ["--models", "majority,tfidf"]
     with pytest.MonkeyPatch.context() as monkeypatch:
         tiny.shrink(monkeypatch, exports=False)
+        tiny.draw_charts(monkeypatch)
         result = textapp("train", "--data", folder / "data.csv", *arguments, "--output", folder / "runs")
     assert result.exit_code == 0, result.output
     return folder / "runs" / "data"

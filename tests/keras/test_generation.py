@@ -9,6 +9,7 @@ from helpers import tiny
 from helpers.report_schema import VALIDATOR, errors
 
 from textapp import generation, measuring
+from textapp.config import MeasureConfig
 from textapp.datasets import Dataset
 from textapp.fitting import Trained
 from textapp.generation import SAMPLERS, controlled, measure_generation
@@ -29,9 +30,8 @@ def measured(trained):
         Trained(name="kneser-ney", model=trained("kneser-ney"), folder=None, cost={}),
     ]  # fmt: skip
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(generation, "MAX_NEW_TOKENS", 8)
         monkeypatch.setattr(generation, "SPEED_TOKENS", 5)
-        yield measure_generation(models, dataset)
+        yield measure_generation(models, dataset, MeasureConfig(generated_tokens=8))
 
 
 def test_every_sampler_of_every_generator(measured):
@@ -69,7 +69,7 @@ def test_texts_and_speeds(measured):
 
 
 def test_nothing_writes():
-    assert measure_generation([], None) is None
+    assert measure_generation([], None, MeasureConfig()) is None
 
 
 class Parrot:
@@ -93,7 +93,7 @@ class Judge:
 
 def test_what_has_a_token_for_a_label_is_asked_by_it_alone_too():
     for tokens, strengths in (([7], [0.0, 1.0]), ([], [1.0])):
-        rows = generation._control("parrot", {"parrot": Parrot(tokens)}, ("judge", Judge()), seed=0)
+        rows = generation._control("parrot", {"parrot": Parrot(tokens)}, ("judge", Judge()), MeasureConfig(), seed=0)
         assert [row["guidance"] for row, _ in rows] == strengths
 
 
@@ -107,7 +107,8 @@ def test_a_short_context_has_room_for_what_is_asked(trained):
     assert generation._speed(writer)["decode_tokens_per_second_batch_1"] > 0
     nats = writer.negative_log_likelihoods(dataset.test.texts)
     cost = {"bytes_on_disk": 0}
-    row = measuring.generator_row(Trained(name="decoder", model=writer, folder=None, cost=cost, nats=nats), dataset)
+    found = Trained(name="decoder", model=writer, folder=None, cost=cost, nats=nats)
+    row = measuring.generator_row(found, dataset, MeasureConfig())
     assert {sample["max_new_tokens"] for sample in row["samples"]} == {7}
     assert np.isfinite(row["bits_per_byte"])
 

@@ -21,6 +21,7 @@ def run(textapp, tmp_path_factory):
     (folder / "data.csv").write_text(DATA)
     with pytest.MonkeyPatch.context() as monkeypatch:
         tiny.shrink(monkeypatch, exports=False)
+        tiny.draw_charts(monkeypatch)
         options = ["--models", ",".join(MODELS), "--generator-tokens", "characters", "--output", folder]
         result = textapp("train", "--data", folder / "data.csv", *options)
         result.folder = folder / "data"

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from helpers import tiny
 
 import textapp
 from textapp import fitting, measuring, pipeline, shipping
@@ -80,12 +81,12 @@ def test_what_is_measured_on_a_part_is_of_every_class(monkeypatch, csv_file, tmp
     (tmp_path / "test.csv").write_text("text,label\n" + "".join(lines))
     monkeypatch.setitem(CLASSIFIERS, "toy", Toy)
     monkeypatch.setattr(fitting, "SCORED_TEXTS", 6)
-    monkeypatch.setattr(measuring, "CHANGED_TEXTS", 8)
-    monkeypatch.setattr(measuring, "CURVE_TEXTS", 10)
     asked = []
     monkeypatch.setattr(measuring, "explain", lambda model, texts, classes: asked.append(texts) or weigh(texts))
     data = DataConfig(data=csv_file, test=tmp_path / "test.csv")
-    folder = pipeline.train(TrainConfig(data=data, output=tmp_path / "runs", models=("toy", "bigram")))
+    measure = dataclasses.replace(textapp.config.MEASURE, perturbed_texts=8, explained_texts=5)
+    options = TrainConfig(data=data, output=tmp_path / "runs", models=("toy", "bigram"))
+    folder = pipeline.train(options, measure=measure)
     report = read(folder / "report" / "report.json")
     labels = [[text.split()[3] for text in texts] for texts in asked]
     assert [(found.count("n"), found.count("y")) for found in labels] == [(3, 2), (5, 5)]
@@ -226,6 +227,7 @@ def test_a_savedmodel_that_is_refused(monkeypatch, csv_file, tmp_path, stage):
 
 def test_a_run_without_tensorflow_is_completed_later(monkeypatch, csv_file, tmp_path, textapp):
     """Where it is missing the run says so; the command that it names adds and proves what is missing."""
+    tiny.draw_charts(monkeypatch)
     monkeypatch.setattr(shipping, "has_tensorflow", lambda: False)
     folder = pipeline.train(config(csv_file, tmp_path / "runs", models=("majority", "nbsvm")))
     missing = f"no SavedModels: TensorFlow is not installed here; `python -m textapp export --run {folder}` adds them"

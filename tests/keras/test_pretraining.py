@@ -10,7 +10,7 @@ import pytest
 from helpers import tiny
 from helpers.commands import refused
 
-from textapp import few_labels, generation, measuring, pipeline, pretraining
+from textapp import few_labels, generation, machine, pipeline, pretraining
 from textapp.config import DataConfig, PretrainConfig, TrainConfig
 from textapp.datasets import load_dataset
 from textapp.datasets.cleaning import text_hash
@@ -183,6 +183,7 @@ SMALL = ["--layers", 1, "--embedding-dim", 32, "--sequence-length", 8, "--epochs
 
 
 def test_the_command_reads_no_text_that_is_tested_on(textapp, files, tmp_path, monkeypatch):
+    tiny.draw_charts(monkeypatch)
     monkeypatch.setattr(few_labels, "EPOCH_TEXTS", 60)
     monkeypatch.setattr(Encoder, "exports", False)
     labelled, unlabelled = files
@@ -250,9 +251,7 @@ def test_the_decoders_command(textapp, files, tmp_path):
 def test_all_generators_of_a_run_read_the_tokens_of_the_decoder_that_one_starts_from(
     textapp, tiny_models, files, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(generation, "MAX_NEW_TOKENS", 3)
     monkeypatch.setattr(generation, "SPEED_TOKENS", 3)
-    monkeypatch.setattr(measuring, "SAMPLE_SETTINGS", {"max_new_tokens": 3})
     labelled, unlabelled = files
     runs = tmp_path / "runs"
     small = ["--layers", 1, "--embedding-dim", 64, "--sequence-length", 70, "--vocabulary-size", 300, "--epochs", 1]
@@ -309,14 +308,15 @@ def test_the_column_is_read(files, tmp_path):
         (["--objective", "mlm", "--budget", "soon"], "--budget is 'soon'; it must be a time above 0"),
         (["--objective", "mlm", "--unlabelled", "nowhere.csv"], f"there is no file {Path.cwd() / 'nowhere.csv'}"),
         (
-            ["--objective", "clm", "--embedding-dim", "8192", "--layers", "1000000"],
-            "1000000 layers of 8192 have about 805,306,368,000,000 weights, and to train such a decoder takes 12,000,0",
+            ["--objective", "clm", "--embedding-dim", "8192", "--layers", "100"],
+            "100 layers of 8192 have about 80,530,636,800 weights, and to train such a decoder takes 1,200 GiB",
         ),
         (["--objective", "mlm", "--unlabelled", "x.csv", "--test", "y.csv"], "--test goes with --data FILE or"),
         (["--objective", "mlm", "--dataset", "imbd"], "unknown dataset 'imbd'"),
     ],
 )
-def test_bad_options(textapp, tmp_path, arguments, message):
+def test_bad_options(textapp, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.setattr(machine, "memory_bytes", lambda: 16 * 2**30)
     refused(textapp("pretrain", *arguments, "--output", tmp_path / "runs"), message)
     assert not (tmp_path / "runs").exists()
 

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import filelock
 import numpy as np
@@ -118,11 +119,12 @@ def test_two_runs_at_once_ask_a_teacher_once(trained, folder_of, cache):
 
 
 def test_answers_are_kept_where_there_are_no_locks(trained, folder_of, cache, monkeypatch):
+    teacher, folder = trained("nbsvm"), folder_of("nbsvm")
+
     def acquire(self, *, blocking=True):
         raise NotImplementedError("FileSystem does not appear to support flock")
 
     monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
-    teacher, folder = trained("nbsvm"), folder_of("nbsvm")
     found = teaching.answers(teacher, folder, tiny.TEXTS, Progress())
     np.testing.assert_allclose(found, teacher.predict_proba(tiny.TEXTS), rtol=1e-5)
     assert len(list(cache.glob("*.npy"))) == 1
@@ -214,7 +216,7 @@ def test_the_main_job(textapp, tiny_models, csv_file, tmp_path, monkeypatch):
         (["--teacher", "a/b", "--models", "tfidf"], "none of ['tfidf'] learns from a teacher; add one of ['lstm',"),
         (["--teacher", "a/b", "--teacher-weight", 2], "--teacher-weight is 2.0; it must be from 0 to 1"),
         (["--teacher", "a/b", "--teacher-temperature", 0], "--teacher-temperature is 0.0; it must be from 0.1 to 20"),
-        (["--teacher", "nowhere/b"], "no model folder nowhere/b"),
+        (["--teacher", "nowhere/b"], f"no model folder {Path.cwd() / 'nowhere' / 'b'}"),
     ],
 )
 def test_what_train_refuses(textapp, csv_file, tmp_path, options, message):

@@ -1,6 +1,8 @@
 """Who may import TensorFlow; import-linter sees to the rest, see pyproject.toml."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "textapp"
@@ -35,3 +37,11 @@ def test_what_the_program_uses_of_export_imports_no_tensorflow():
 
 def test_what_a_savedmodel_is_asked_with_imports_nothing_of_ours():
     assert not {name for name in imported(PACKAGE / "export" / "ask.py") if name.startswith("textapp")}
+
+
+def test_the_tests_beside_this_one_import_no_keras():
+    """In a process of their own, where importing it fails; while they run, conftest.py sees to it."""
+    code = "import sys, pytest; sys.modules.update(keras=None, keras_hub=None, tensorflow=None, jax=None); "
+    code += f"sys.exit(pytest.main(['--collect-only', '-qq', '-n', '0', {str(Path(__file__).parent)!r}]))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]

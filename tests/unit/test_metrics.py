@@ -8,6 +8,7 @@ from sklearn import metrics
 
 from textapp.evaluation import bootstrap
 from textapp.evaluation.bootstrap import (
+    affordable,
     bootstrap_interval,
     enough_resamples,
     measured,
@@ -205,6 +206,27 @@ def test_many_pairs_take_more_resamples():
     assert enough_resamples(10, size=100) == 1_000
     assert enough_resamples(45, size=100) == 3_600
     assert enough_resamples(45, size=10 * 200_000 * 10) == 1_000  # more would take minutes
+
+
+def test_a_million_texts_are_resampled_as_often_as_takes_seconds():
+    assert affordable(1_000, size=25_000 * 2) == 1_000
+    assert affordable(1_000, size=1_000_000 * 20) == 200
+    assert 200 < affordable(1_000, size=400_000) < 1_000
+    assert affordable(40, size=1_000_000 * 20) == 40
+
+
+def test_metrics_take_as_many_resamples_as_they_can_afford(monkeypatch):
+    monkeypatch.setattr(bootstrap, "AFFORDABLE", 3_000)
+    drawn = []
+    counts = bootstrap._counts
+    monkeypatch.setattr(
+        bootstrap,
+        "_counts",
+        lambda n, *, seed, resamples: drawn.append(resamples) or counts(n, seed=seed, resamples=resamples),
+    )
+    metrics_of()
+    metrics_of(resamples=7)
+    assert drawn == [200, 7]  # 3,000 / (5 texts x 3 classes)
 
 
 def test_resamples_draw_with_replacement(monkeypatch):

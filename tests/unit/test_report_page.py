@@ -325,3 +325,8 @@ def test_many_classes_are_shown_by_what_is_confused_most():
     cells = r'<span class="name">(class \d+)</span></th><td class="left">(class \d+)</td><td>(\d+)</td>'
     found = re.findall(cells, html)
     assert found == [("class 5", "class 1", "7"), ("class 3", "class 8", "2")]
+
+
+def test_the_coverage_of_prediction_sets_is_called_approximate(html):
+    """What a conformal threshold is taken from has chosen the model, too."""
+    assert "The share is approximate: the same texts also chose the epoch to stop at" in html

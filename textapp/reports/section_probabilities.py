@@ -113,6 +113,7 @@ def _conformal(rows: list[dict], looks: Looks) -> list:
         Paragraph("A set of classes for each text instead of one, chosen so that on average at least "
                   f"{promised} of the sets should hold the true class (split conformal prediction on "
                   f"{figures.count(first['n_calibration'])} validation texts). A set of one class is an "
-                  "answer; a set of two says that the model cannot tell.", soft=True),
+                  "answer; a set of two says that the model cannot tell. The share is approximate: the same texts also "
+                  "chose the epoch to stop at, the temperature and the weights of an ensemble.", soft=True),
         Grid(headers, tuple(cells)),
     ]  # fmt: skip
