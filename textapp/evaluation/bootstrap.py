@@ -7,13 +7,15 @@ few sums over arrays of shape (N, R): R resamples side by side.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from typing import TypeVar, overload
 
 import numpy as np
 from scipy import stats
 
+Metric = TypeVar("Metric", bound=Hashable)
 # Takes counts, float64 array of shape (N, R), and returns for each metric its values, (R,), NaN where a resample
 # leaves it undefined. Counts of shape (N, 1) that are all 1 give the metrics of the texts themselves.
-Measure = Callable[[np.ndarray], dict[Hashable, np.ndarray]]
+Measure = Callable[[np.ndarray], dict[Metric, np.ndarray]]
 # So many counts are held at a time: 2 MB, which stays in a processor's cache.
 COUNTS_AT_A_TIME = 2**18
 LEAST_RESAMPLES = 1_000
@@ -23,13 +25,13 @@ RESAMPLES_PER_PAIR = 80
 AFFORDABLE = 2 * 10**8
 
 
-def measured(measure: Measure, n: int) -> dict[Hashable, float | None]:
+def measured(measure: Measure[Metric], n: int) -> dict[Metric, float | None]:
     """Returns each metric of the N texts themselves, None where it is undefined."""
     values = {name: float(array[0]) for name, array in measure(np.ones((n, 1))).items()}
     return {name: value if np.isfinite(value) else None for name, value in values.items()}
 
 
-def resampled(measure: Measure, n: int, *, seed: int = 0, resamples: int = 1000) -> dict[Hashable, np.ndarray]:
+def resampled(measure: Measure[Metric], n: int, *, seed: int = 0, resamples: int = 1000) -> dict[Metric, np.ndarray]:
     """Returns each metric of every resample.
 
     The resamples depend on `n`, `seed` and `resamples` alone, so the values of two models on the same texts
@@ -70,6 +72,14 @@ def enough_resamples(pairs: int, *, size: int) -> int:
     return max(LEAST_RESAMPLES, min(RESAMPLES_PER_PAIR * pairs, AFFORDABLE // size))
 
 
+@overload
+def paired_difference(
+    value_a: float, value_b: float, samples_a: np.ndarray, samples_b: np.ndarray, *, differing: int
+) -> dict: ...
+@overload
+def paired_difference(
+    value_a: float | None, value_b: float | None, samples_a: np.ndarray, samples_b: np.ndarray, *, differing: int
+) -> dict | None: ...
 def paired_difference(
     value_a: float | None, value_b: float | None, samples_a: np.ndarray, samples_b: np.ndarray, *, differing: int
 ) -> dict | None:

@@ -67,7 +67,7 @@ def changes(
 def generator_changes(
     old_nats: Mapping[str, np.ndarray],
     new_nats: Mapping[str, np.ndarray],
-    sizes: Sequence[int],
+    sizes: Sequence[int] | np.ndarray,
     *,
     old_name: str = "the old run",
     new_name: str = "the new run",

@@ -14,7 +14,7 @@ def deletion_curve(
     token_lists: Sequence[Sequence[str]],
     weights: Sequence[Sequence[float]],
     predict_tokens: Callable[[list[list[str]]], np.ndarray],
-    classes: Sequence[int],
+    classes: Sequence[int] | np.ndarray,
     *,
     shares: Sequence[float] = SHARES,
     seed: int = 0,
@@ -53,7 +53,7 @@ def deletion_curve(
         "random": [generator.permutation(length) for length in lengths],
     }
     shortened = [
-        [tokens[i] for i in sorted(order[_count(share, len(tokens)) :])]
+        [tokens[int(i)] for i in sorted(order[_count(share, len(tokens)) :])]
         for positions in orders.values()
         for share in shares
         for tokens, order in zip(token_lists, positions, strict=True)

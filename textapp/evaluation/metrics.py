@@ -79,7 +79,7 @@ def classification_metrics(
     }
 
 
-def answer_measure(labels: np.ndarray, predictions: np.ndarray, *, classes: int) -> Measure:
+def answer_measure(labels: np.ndarray, predictions: np.ndarray, *, classes: int) -> Measure[str]:
     """Returns what measures the answers alone, each as in scikit-learn.
 
     `accuracy`. `balanced_accuracy`: the mean recall of the classes that are a label of any text. `macro_f1`: a
@@ -112,7 +112,7 @@ def answer_measure(labels: np.ndarray, predictions: np.ndarray, *, classes: int)
     return measure
 
 
-def ranking_measure(labels: np.ndarray, probabilities: np.ndarray) -> Measure:
+def ranking_measure(labels: np.ndarray, probabilities: np.ndarray) -> Measure[str]:
     """Returns what measures the order that the probabilities bring the texts into, as in scikit-learn.
 
     `roc_auc` and `average_precision`: of the second class where there are two, else the mean over all classes,
@@ -141,7 +141,7 @@ def ranking_measure(labels: np.ndarray, probabilities: np.ndarray) -> Measure:
     return measure
 
 
-def probability_measure(labels: np.ndarray, probabilities: np.ndarray) -> Measure:
+def probability_measure(labels: np.ndarray, probabilities: np.ndarray) -> Measure[str]:
     """Returns what measures the probabilities themselves.
 
     `log_loss` in nats. `brier`: the squared differences to 1 for the true class and 0 for the others, summed

@@ -45,12 +45,12 @@ def seed_spread(labels: np.ndarray, predictions_by_seed: Sequence[np.ndarray]) -
     accuracies = right.mean(axis=1)
     mean = float(accuracies.mean())
     error = math.sqrt(mean * (1 - mean) / len(labels))
-    spread = float(accuracies.std(ddof=1)) if len(right) > 1 else None
-    test, p_value = _test(right) if len(right) > 1 else (None, None)
+    spread, p_value = None, None
     noise = f"another {wording.texts(len(labels))} would move it by {error:.4f} (standard error)"
-    if spread is None:
-        sentence = f"One seed only, accuracy {mean:.3f}; {noise}."
-    else:
+    sentence = f"One seed only, accuracy {mean:.3f}; {noise}."
+    if len(right) > 1:
+        spread = float(accuracies.std(ddof=1))
+        test, p_value = _test(right)
         difference = "differ by more than chance" if p_value < SIGNIFICANCE_LEVEL else "show no difference"
         sentence = (
             f"Over {len(right)} seeds the accuracy is {mean:.3f} with a standard deviation of {spread:.4f}; {noise}. "

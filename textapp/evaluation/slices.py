@@ -54,7 +54,7 @@ def text_groups(
     if known is not None:
         is_known = known if callable(known) else frozenset(known).__contains__
         groups["unknown words"] = [_unknown(tokens, is_known) for tokens in token_lists]
-    groups["class"] = [label_names[label] for label in labels]
+    groups["class"] = [label_names[int(label)] for label in labels]
     if sources is not None:
         groups["source"] = ["no source" if source is None else str(source) for source in sources]
     return groups

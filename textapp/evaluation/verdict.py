@@ -55,12 +55,13 @@ def verdict(
     sentences = [_answer("Most accurate", ranking, ranked, pairs)]
     if len(ranking) > 2:
         sentences[0] += f" Picked as the best of {len(ranking)} on the same texts, its accuracy is a little flattered."
-    for key, bound, words in COST_QUESTIONS if costs is not None else ():
-        values = {name: costs.get(name, {}).get(key) for name in ranking}
-        fitting = [name for name in ranking if values[name] is not None and values[name] < bound]
-        sentences.append(_answer(f"Most accurate {words}", fitting, ranked, pairs))
-        if unknown := [name for name in ranking if values[name] is None]:
-            sentences[-1] += f" Not measured: {', '.join(unknown)}."
+    if costs is not None:
+        for key, bound, words in COST_QUESTIONS:
+            values = {name: costs.get(name, {}).get(key) for name in ranking}
+            fitting = [name for name, value in values.items() if value is not None and value < bound]
+            sentences.append(_answer(f"Most accurate {words}", fitting, ranked, pairs))
+            if unknown := [name for name, value in values.items() if value is None]:
+                sentences[-1] += f" Not measured: {', '.join(unknown)}."
     runner_up = ranking[1] if len(ranking) > 1 else None
     test = pair_of(pairs, ranking[0], runner_up) if runner_up else {}
     return {
