@@ -43,7 +43,8 @@ def in_one_op(inputs: tf.Tensor, state: State, weights: Weights) -> tf.Tensor:
         )
         return outputs.h, refuse
 
-    return block(inputs, *state, tf.concat([kernel, recurrent], axis=0), bias)
+    # Without the gradient, which `custom_gradient` keeps for itself.
+    return block(inputs, *state, tf.concat([kernel, recurrent], axis=0), bias)  # pyright: ignore[reportReturnType]
 
 
 def in_compiled_loops(inputs: tf.Tensor, state: State, weights: Weights) -> tf.Tensor:
@@ -64,7 +65,7 @@ def in_compiled_loops(inputs: tf.Tensor, state: State, weights: Weights) -> tf.T
 
         return hiddens, gradients
 
-    return loops(inputs, *state, *weights)
+    return loops(inputs, *state, *weights)  # pyright: ignore[reportReturnType] - as above
 
 
 @functools.cache
