@@ -18,10 +18,23 @@ sys.path.insert(0, str(REPO))
 _CACHE = tempfile.TemporaryDirectory(prefix="textapp-tests-")  # removed when the tests end
 os.environ["TEXTAPP_CACHE"] = _CACHE.name
 
+import filelock  # noqa: E402
 import pytest  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
+import textapp.config  # noqa: E402
+
 DATA = "text,label\n" + "".join(f"{'good' if n % 3 else 'bad'} film number {n},{'yn'[n % 3 == 0]}\n" for n in range(60))
+# Enough of everything to be measured, and no more.
+textapp.config.MEASURE = textapp.config.MeasureConfig(
+    resamples=40,
+    latency_seconds=0.0,
+    perturbed_texts=10,
+    explained_texts=3,
+    samplers=("greedy", "top-p 0.95"),
+    generated_tokens=4,
+    charts=False,
+)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -50,52 +63,59 @@ def csv_file(tmp_path):
 @pytest.fixture
 def tiny_models(monkeypatch):
     """Tiny models in the dicts, which are not exported."""
-    import tiny
+    from helpers import tiny
 
     tiny.shrink(monkeypatch, exports=False)
 
 
 @pytest.fixture(scope="session")
-def trained():
-    """Return the tiny model of a name, trained on `tiny.TEXTS`; each is trained once."""
-    import tiny
+def shared(tmp_path_factory, worker_id):
+    """A folder of all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def folder_of(shared):
+    """Return the folder of the tiny model of a name, trained by the first that asks; not to be changed."""
+    from helpers import tiny
+
+    def get(name):
+        folder = shared / "models" / name
+        folder.parent.mkdir(exist_ok=True)
+        with filelock.FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                model = tiny.make(name)
+                model.fit(tiny.split(), tiny.split())
+                model.save(folder)
+        return folder
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def trained(folder_of):
+    """Return the tiny model of a name."""
+    from textapp.models import load
 
     models = {}
 
     def get(name):
         if name not in models:
-            models[name] = tiny.make(name)
-            models[name].fit(tiny.split(), tiny.split())
+            models[name] = load(folder_of(name))
         return models[name]
 
     return get
 
 
 @pytest.fixture(scope="session")
-def folder_of(trained, tmp_path_factory):
-    """Return the folder of `trained(name)`, saved once; not to be changed."""
-    folders = {}
-
-    def get(name):
-        if name not in folders:
-            folders[name] = tmp_path_factory.mktemp("models") / name
-            trained(name).save(folders[name])
-        return folders[name]
-
-    return get
-
-
-@pytest.fixture(scope="session")
-def finished(textapp, tmp_path_factory, worker_id):
+def finished(textapp, shared):
     """The main job on real reviews with every model, tiny: what the command said and its `folder`, not to be changed.
 
     The first test process that asks makes it, for all of them.
     """
-    import filelock
-    import tiny
+    from helpers import tiny
 
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
     said, output = shared / "finished.json", shared / "finished"
     with filelock.FileLock(shared / "finished.lock"), pytest.MonkeyPatch.context() as monkeypatch:
         if not said.exists():

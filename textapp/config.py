@@ -166,6 +166,32 @@ class TrainConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class MeasureConfig:
+    """How much is measured of the models of a run.
+
+    Attributes:
+        resamples: of each bootstrap; None for as many as the p-values take.
+        latency_seconds: about how long the timing of a classifier may take.
+        perturbed_texts: test texts that each perturbation changes.
+        explained_texts: test texts whose most important words are left out.
+        samplers: names in `textapp.generation.SAMPLERS`; None for all.
+        generated_tokens: the most tokens of each text that a generator writes.
+        charts: whether index.html, the page with the charts, is drawn.
+    """
+
+    resamples: int | None = None
+    latency_seconds: float = 2.0
+    perturbed_texts: int = 1_000
+    explained_texts: int = 50
+    samplers: tuple[str, ...] | None = None
+    generated_tokens: int = 60
+    charts: bool = True
+
+
+MEASURE = MeasureConfig()  # where nothing else is said
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class PretrainConfig:
     """The whole of a `pretrain` command.
 
@@ -219,8 +245,9 @@ def _make_absolute(config: Any, names: Sequence[str]) -> None:
     for name in names:
         value = getattr(config, name)
         if value is not None:
-            made = tuple(path.absolute() for path in value) if isinstance(value, tuple) else value.absolute()
-            object.__setattr__(config, name, made)
+            several = isinstance(value, tuple)
+            made = tuple(Path(path).absolute() for path in (value if several else (value,)))
+            object.__setattr__(config, name, made if several else made[0])
 
 
 NOT_GIVEN = "not given"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from textapp.config import MeasureConfig
 from textapp.datasets import Dataset
 from textapp.evaluation.generation import control, diversity, novelty
 from textapp.fitting import Trained
@@ -15,7 +16,6 @@ from textapp.training.progress import Stopwatch
 PROMPTS = ("The movie", "I", "The worst part is", "This is one of the best", "")
 BEGINNINGS = 3  # of test texts, that are prompts, too: nobody picked them
 BEGINNING = 3  # words of each
-MAX_NEW_TOKENS = 60
 # Each is what people take with it: Holtzman et al. 2020 (top-p), Fan et al. 2018 (top-k), Nguyen et al. 2024 (min-p),
 # Su et al. 2022 (contrastive).
 SAMPLERS: dict[str, dict] = {
@@ -35,12 +35,15 @@ GUIDANCE = (0.0, Sampling.guidance)  # how far a label is obeyed: by the label's
 SPEED_ROWS, SPEED_TOKENS = 16, 48
 
 
-def measure_generation(models: Sequence[Trained], dataset: Dataset, *, seed: int = 0) -> dict | None:
+def measure_generation(
+    models: Sequence[Trained], dataset: Dataset, measure: MeasureConfig, *, seed: int = 0
+) -> dict | None:
     """Return the `generation` of a report; None where nothing writes.
 
     Args:
         models: of a run; the classifier that is best on the validation texts says what label a text has.
         dataset: the test texts' beginnings are prompts; the training texts are what may have been copied.
+        measure: how much.
         seed: of everything that is drawn.
     """
     generators = {
@@ -52,24 +55,25 @@ def measure_generation(models: Sequence[Trained], dataset: Dataset, *, seed: int
         return None
     judge = _best_classifier(models, dataset)
     prompts = [*PROMPTS, *(" ".join(text.split()[:BEGINNING]) for text in dataset.test.some(BEGINNINGS))]
+    samplers = {name: SAMPLERS[name] for name in measure.samplers or SAMPLERS}
     written, rows = {}, []
     for name, generator in generators.items():
-        for sampler, settings in SAMPLERS.items():
+        for sampler, settings in samplers.items():
             if sampler not in BASELINES and not generator.reader().has_hidden:
                 continue
-            limit = min(MAX_NEW_TOKENS, generator.most_new_tokens)
+            limit = min(measure.generated_tokens, generator.most_new_tokens)
             texts = generator.generate(prompts, max_new_tokens=limit, seed=seed, **settings)
             added = [text.removeprefix(prompt) for text, prompt in zip(texts, prompts, strict=True)]
             written[name, sampler] = added
             row = {"generator": name, "sampler": sampler, "texts": len(texts), **diversity(added)}
             rows.append((row, texts))
-    obeyed = [found for name in generators for found in _control(name, generators, judge, seed=seed)]
+    obeyed = [found for name in generators for found in _control(name, generators, judge, measure, seed=seed)]
     _add_fluency([*rows, *obeyed], generators)
     copied = novelty({f"{name}\0{sampler}": texts for (name, sampler), texts in written.items()}, dataset.train.texts)
     for row, _ in rows:
         row |= copied[f"{row['generator']}\0{row['sampler']}"]
     shown = [
-        {"prompt": prompt, "texts": {sampler: written[name, sampler][place] for sampler in SAMPLERS
+        {"prompt": prompt, "texts": {sampler: written[name, sampler][place] for sampler in samplers
                                      if (name, sampler) in written}, "generator": name}
         for name in generators
         for place, prompt in enumerate(prompts[:SHOWN_PROMPTS])
@@ -77,8 +81,8 @@ def measure_generation(models: Sequence[Trained], dataset: Dataset, *, seed: int
     return {
         "prompts": prompts,
         "seed": seed,
-        "max_new_tokens": MAX_NEW_TOKENS,
-        "samplers": SAMPLERS,
+        "max_new_tokens": measure.generated_tokens,
+        "samplers": samplers,
         "rows": [row for row, _ in rows],
         "control": [row for row, _ in obeyed],
         "judge": None if judge is None else judge[0],
@@ -115,7 +119,12 @@ def _add_fluency(written: Sequence[tuple[dict, Sequence[str]]], generators: Mapp
 
 
 def _control(
-    name: str, generators: Mapping[str, Generator], judge: tuple[str, Classifier] | None, *, seed: int
+    name: str,
+    generators: Mapping[str, Generator],
+    judge: tuple[str, Classifier] | None,
+    measure: MeasureConfig,
+    *,
+    seed: int,
 ) -> list[tuple[dict, list[str]]]:
     """Return, for each strength, how many texts have the label that they were asked for, and the texts."""
     labels = list(getattr(generators[name], "label_names", ()))
@@ -125,7 +134,13 @@ def _control(
     # What has no token for a label obeys only in the second way.
     for guidance in GUIDANCE if len(generators[name].start_ids(labels[0])) > 1 else GUIDANCE[1:]:
         row, texts = controlled(
-            generators[name], judge[1], labels, guidance=guidance, samples=CONTROL_SAMPLES, seed=seed
+            generators[name],
+            judge[1],
+            labels,
+            guidance=guidance,
+            samples=CONTROL_SAMPLES,
+            max_new_tokens=measure.generated_tokens,
+            seed=seed,
         )
         rows.append(({"generator": name, **row}, texts))
     return rows
@@ -139,6 +154,7 @@ def controlled(
     guidance: float,
     samples: int,
     seed: int = 0,
+    max_new_tokens: int = MeasureConfig.generated_tokens,
     prompts: Sequence[str] = CONTROL_PROMPTS,
 ) -> tuple[dict, list[str]]:
     """Return how well a generator obeys labels, and the texts that it wrote for them.
@@ -150,9 +166,10 @@ def controlled(
         guidance: how far a label is obeyed.
         samples: how many texts to write for each prompt and label.
         seed: of what is drawn.
+        max_new_tokens: of each text.
         prompts: fixed, so that nobody picks them.
     """
-    limit = min(MAX_NEW_TOKENS, generator.most_new_tokens)
+    limit = min(max_new_tokens, generator.most_new_tokens)
     settings = {"samples": samples, "seed": seed, "max_new_tokens": limit, **SAMPLERS[USUAL]}
     given = [prompt for prompt in prompts for _ in range(samples)]
 

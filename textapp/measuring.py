@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from textapp import machine
-from textapp.config import TrainConfig
+from textapp.config import MeasureConfig, TrainConfig
 from textapp.datasets import Dataset
 from textapp.datasets.description import length_histogram
 from textapp.datasets.near_duplicates import near_duplicates
@@ -33,29 +33,28 @@ from textapp.teaching import Teaching
 from textapp.text.cache import CachedCleaning
 
 SAMPLE_PROMPTS = ("The movie", "I", "The worst part is", "This is one of the best", "")
-SAMPLE_SETTINGS = {"seed": 0, "temperature": 0.8, "top_k": 0, "top_p": 0.95, "max_new_tokens": 60}
-CHANGED_TEXTS = 1_000  # of the test split, for each perturbation
+SAMPLE_SETTINGS = {"seed": 0, "temperature": 0.8, "top_k": 0, "top_p": 0.95}
 SHOWN_TEXTS = 5  # whose words are explained
 SHOWN_WORDS = 100  # the most that such a text has
-CURVE_TEXTS = 50  # whose words are left out, to see whether the explanations mean something
 ERROR_RATE = 0.1  # that a conformal set of labels may have
 
 
-def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[str]]) -> dict:
+def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[str]], measure: MeasureConfig) -> dict:
     """Return everything that is measured of one classifier.
 
     Args:
         trained: the model and its answers.
         dataset: its test split is measured on.
         groups: the slices of the test texts, as `slices` gives them.
+        measure: how much.
     """
     test, probabilities = dataset.test, trained.probabilities
     names, labels = dataset.label_names, dataset.test.labels
     slices, worst = slice_table(labels, trained.predictions, groups)
-    changed = representative(labels, most=CHANGED_TEXTS)
+    changed = representative(labels, most=measure.perturbed_texts)
     return {
         **_facts(trained),
-        "metrics": classification_metrics(labels, probabilities, label_names=names),
+        "metrics": classification_metrics(labels, probabilities, label_names=names, resamples=measure.resamples),
         "calibration": {
             "temperature": trained.model.temperature,
             "before": reliability(labels, trained.uncalibrated),
@@ -84,14 +83,15 @@ def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[st
         "validation_accuracy": (trained.validation_probabilities.argmax(axis=1) == dataset.validation.labels).mean(),
         "weights": trained.model.weights if isinstance(trained.model, Ensemble) else None,
         # The model as it comes from the disk, which remembers no cleaned text.
-        "cost": _cost(trained) | prediction_speed(load(trained.folder).predict_proba, test.texts),
+        "cost": _cost(trained)
+        | prediction_speed(load(trained.folder).predict_proba, test.texts, seconds=measure.latency_seconds),
     }
 
 
-def generator_row(trained: Trained, dataset: Dataset) -> dict:
+def generator_row(trained: Trained, dataset: Dataset, measure: MeasureConfig) -> dict:
     """Return what a generator needs for the test texts, and texts nobody picked."""
     model, scored = trained.model, bits_per_byte(trained.nats, scored_bytes(dataset))
-    limit = min(SAMPLE_SETTINGS["max_new_tokens"], model.most_new_tokens)
+    limit = min(measure.generated_tokens, model.most_new_tokens)
     settings = SAMPLE_SETTINGS | {"max_new_tokens": limit}
     samples = model.generate(SAMPLE_PROMPTS, **settings)
     return {
@@ -116,7 +116,7 @@ def slices(dataset: Dataset, cleaning: CachedCleaning) -> dict[str, list[str]]:
     return {name: list(group) for name, group in groups.items()}
 
 
-def between(models: Sequence[Trained], rows: Sequence[dict], dataset: Dataset) -> dict:
+def between(models: Sequence[Trained], rows: Sequence[dict], dataset: Dataset, measure: MeasureConfig) -> dict:
     """Return what lies between the classifiers: `comparisons`, `verdict`, `disagreements`, ...; empty without any."""
     if not models:
         return {}
@@ -127,7 +127,9 @@ def between(models: Sequence[Trained], rows: Sequence[dict], dataset: Dataset) -
     pairs = [pair for pair in combinations([model.name for model in trained], 2) if found["best"] in pair]
     pairs = [(found["best"], *(name for name in pair if name != found["best"])) for pair in pairs]
     return {
-        "comparisons": compare_all(labels, {model.name: model.probabilities for model in models}),
+        "comparisons": compare_all(
+            labels, {model.name: model.probabilities for model in models}, resamples=measure.resamples
+        ),
         "verdict": found,
         "disagreements": disagreements(test.texts, test.rows, labels, answers, pairs, names),
         "label_errors": likely_label_errors(
@@ -135,16 +137,22 @@ def between(models: Sequence[Trained], rows: Sequence[dict], dataset: Dataset) -
         )
         if trained
         else [],
-        "explanations": _explanations(trained, dataset) if trained else None,
+        "explanations": _explanations(trained, dataset, measure) if trained else None,
     }
 
 
 def distillation(
-    teaching: Teaching, config: TrainConfig, models: Sequence[Trained], rows: Sequence[dict], dataset: Dataset
+    teaching: Teaching,
+    config: TrainConfig,
+    models: Sequence[Trained],
+    rows: Sequence[dict],
+    dataset: Dataset,
+    measure: MeasureConfig,
 ) -> dict:
     """Return how much of the gap to their teacher the students close, and how much faster they are."""
     labels, by_name = dataset.test.labels, {trained.name: trained for trained in models}
-    teacher_speed = prediction_speed(load(teaching.folder).predict_proba, dataset.test.texts)
+    teacher = load(teaching.folder)
+    teacher_speed = prediction_speed(teacher.predict_proba, dataset.test.texts, seconds=measure.latency_seconds)
     rates = {row["name"]: row["cost"]["texts_per_second_batch_64"] for row in rows}
     students = []
     for name, plain in by_name.items():
@@ -226,13 +234,13 @@ def _seeds(trained: Trained, labels: np.ndarray) -> dict | None:
     return {"seeds": list(trained.seeds), **seed_spread(labels, list(trained.seeds.values()))}
 
 
-def _explanations(models: Sequence[Trained], dataset: Dataset) -> dict:
+def _explanations(models: Sequence[Trained], dataset: Dataset, measure: MeasureConfig) -> dict:
     """Return the words that moved each model, for the same few texts, and a proof that they mean something."""
     test = dataset.test
     short = [index for index, text in enumerate(test.texts) if 5 <= len(text.split()) <= SHOWN_WORDS]
     short = np.array(short or range(len(test)))
     shown = short[representative(test.labels[short], most=SHOWN_TEXTS)]
-    curve = representative(test.labels, most=CURVE_TEXTS)
+    curve = representative(test.labels, most=measure.explained_texts)
     texts = [
         {"row": int(test.rows[i]), "text": test.texts[i], "label": dataset.label_names[test.labels[i]], "models": {}}
         for i in shown

@@ -12,8 +12,9 @@ from pathlib import Path
 import rich.console
 
 from textapp import __version__, machine
+from textapp import config as defaults
 from textapp.combining import can_mix, check_ensemble, distil_model, ensemble_model, mix_model, parts_of_mix
-from textapp.config import TrainConfig
+from textapp.config import MeasureConfig, TrainConfig
 from textapp.datasets import Dataset, load_dataset
 from textapp.errors import UserError
 from textapp.evaluation.verdict import with_sentences
@@ -56,13 +57,20 @@ from textapp.training.precision import check_precision
 from textapp.training.progress import Progress, Stopwatch
 
 
-def train(config: TrainConfig, *, command: str = "", console: rich.console.Console | None = None) -> Path:
+def train(
+    config: TrainConfig,
+    *,
+    command: str = "",
+    console: rich.console.Console | None = None,
+    measure: MeasureConfig | None = None,
+) -> Path:
     """Run the main job.
 
     Args:
         config: what the user chose.
         command: how they said it, for the report.
         console: where to show progress and the report; None to be silent.
+        measure: how much is measured; None for `textapp.config.MEASURE`.
 
     Returns:
         The finished run's folder.
@@ -84,7 +92,7 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
         versions=versions(),
     ) as run:
         _announce(dataset, run, console)
-        folder, report, refused = _run(job, run, command, stopwatch, console)
+        folder, report, refused = _run(job, run, command, stopwatch, console, measure or defaults.MEASURE)
     print_report(report, console)
     console.print(f"The run is in {folder}; open report/index.html", style="dim", highlight=False, markup=False)
     if missing := report["saved_models_missing"]:
@@ -95,7 +103,12 @@ def train(config: TrainConfig, *, command: str = "", console: rich.console.Conso
 
 
 def _run(
-    job: _Job, run: RunFolder, command: str, stopwatch: Stopwatch, console: rich.console.Console
+    job: _Job,
+    run: RunFolder,
+    command: str,
+    stopwatch: Stopwatch,
+    console: rich.console.Console,
+    measure: MeasureConfig,
 ) -> tuple[Path, dict, list[str]]:
     """Train, export, measure and report; return the run's folder, its report and the SavedModels that were refused."""
     config, dataset = job.config, job.dataset
@@ -113,9 +126,9 @@ def _run(
         facts["saved_models_missing"] = saved_models_missing(run.final)
         refused = [] if facts["saved_models_missing"] else add_saved_models(models, dataset, progress)
         seconds["export"] = stopwatch.seconds - sum(seconds.values())
-        report = _measure(models, job, facts, progress, teaching, fewer)
+        report = _measure(models, job, facts, progress, teaching, fewer, measure)
         progress.start("writing the report")
-        write_report(report, run.report)
+        write_report(report, run.report, charts=measure.charts)
         write_model_cards(report, run.folder)
         seconds["report"] = stopwatch.seconds - sum(seconds.values())
     folder = run.finish(
@@ -251,6 +264,7 @@ def _measure(
     progress: Progress,
     teaching: Teaching | None,
     fewer: list[dict] | None,
+    measure: MeasureConfig,
 ) -> dict:
     """Measure everything and return the report; metrics.json goes to each model's folder."""
     dataset = job.dataset
@@ -261,21 +275,21 @@ def _measure(
     for trained in models:
         progress.start(f"measuring {trained.name}")
         if trained.classifies:
-            classifiers.append(classifier_row(trained, dataset, groups))
+            classifiers.append(classifier_row(trained, dataset, groups, measure))
             content = {key: classifiers[-1][key] for key in ("metrics", "calibration", "cost")}
         else:
-            generators.append(generator_row(trained, dataset))
+            generators.append(generator_row(trained, dataset, measure))
             content = {key: generators[-1][key] for key in ("bits_per_byte", "bits_per_byte_interval", "cost")}
         write_json(trained.folder / "metrics.json", content)
     progress.start("comparing the models")
     data |= scrubbed(models, data["notes"])
-    parts = between([trained for trained in models if trained.classifies], classifiers, dataset)
+    parts = between([trained for trained in models if trained.classifies], classifiers, dataset, measure)
     if teaching is not None:
         progress.start("measuring the teacher")
-        parts["distillation"] = distillation(teaching, job.config, models, classifiers, dataset)
+        parts["distillation"] = distillation(teaching, job.config, models, classifiers, dataset, measure)
     parts["few_labels"] = fewer
     progress.start("measuring what generators write")
-    parts["generation"] = measure_generation(models, dataset)
+    parts["generation"] = measure_generation(models, dataset, measure)
     parts["generator_comparisons"], sentences = between_generators(models, dataset)
     parts["verdict"] = with_sentences(parts.get("verdict"), sentences)
     job.cleaning.forget()

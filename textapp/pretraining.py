@@ -169,7 +169,21 @@ def chosen_model(config: PretrainConfig) -> str:
         raise UserError("minilm has the sizes of its preset; leave out --layers, --embedding-dim and --vocabulary-size")
     if width is not None and width % HEAD_WIDTH[model]:
         raise UserError(f"--embedding-dim is {width}; for {model} it must be a multiple of {HEAD_WIDTH[model]}")
+    _check_size(config, model)
     return model
+
+
+def _check_size(config: PretrainConfig, model: str) -> None:
+    """Raise UserError where the weights that are asked for, and what trains them, cannot fit into the memory."""
+    width, layers, vocabulary = config.embedding_dim or 0, config.layers or 1, config.vocabulary_size or 0
+    weights = vocabulary * width + 12 * layers * width**2  # of the embeddings and of each layer's matrices
+    needed, there = 16 * weights, machine.memory_bytes()  # float32: a weight, its gradient and two moments
+    if there is not None and needed > there:
+        raise UserError(
+            f"{layers} layers of {width} have about {weights:,} weights, and to train such a {model} takes "
+            f"{needed / 2**30:,.0f} GiB of memory; this machine has {there / 2**30:,.0f}, so choose smaller --layers, "
+            "--embedding-dim or --vocabulary-size"
+        )
 
 
 def read_corpus(config: PretrainConfig) -> Corpus:

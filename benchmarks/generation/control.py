@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from textapp.config import MeasureConfig
 from textapp.evaluation.generation import control, diversity
 from textapp.finished import FinishedRun
-from textapp.generation import CONTROL_PROMPTS, MAX_NEW_TOKENS, SAMPLERS, USUAL, controlled
+from textapp.generation import CONTROL_PROMPTS, SAMPLERS, USUAL, controlled
 from textapp.models import load
 from textapp.prediction import write_texts
 
@@ -68,7 +69,7 @@ def _best_of(generator, judge, other, chosen: argparse.Namespace, free: dict) ->
         texts, added = [], []
         for prompt in CONTROL_PROMPTS:
             for seed in range(chosen.samples):
-                settings = {"seed": seed, "max_new_tokens": MAX_NEW_TOKENS, **SAMPLERS[USUAL]}
+                settings = {"seed": seed, "max_new_tokens": MeasureConfig.generated_tokens, **SAMPLERS[USUAL]}
                 texts += write_texts(generator, [prompt], label=label, judge=other, best_of=chosen.best_of, **settings)
                 added.append(texts[-1].removeprefix(prompt))
         shares.append(control(judge.predict(texts), [label] * len(texts)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from textapp.config import MeasureConfig
 from textapp.finished import FinishedRun
-from textapp.generation import MAX_NEW_TOKENS, PROMPTS, SAMPLERS, USUAL
+from textapp.generation import PROMPTS, SAMPLERS, USUAL
 from textapp.models import load
 
 BASELINE = "kneser-ney"
@@ -42,7 +43,7 @@ def samples(chosen: argparse.Namespace) -> list[str]:
     blocks = []
     for name in chosen.models:
         model = load(chosen.run / name)
-        settings = {"max_new_tokens": MAX_NEW_TOKENS, **SAMPLERS[USUAL]}
+        settings = {"max_new_tokens": MeasureConfig.generated_tokens, **SAMPLERS[USUAL]}
         texts = [text for seed in range(chosen.samples) for text in model.generate(PROMPTS, seed=seed, **settings)]
         # Four blanks before every line: whatever stands in a text, it stays a block of code.
         lines = [f"    {number}. {' '.join(text.split())}" for number, text in enumerate(texts, start=1)]

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-import tiny
+from helpers import tiny
 
 from textapp.training import checkpoint, shapes
 from textapp.training.dispatch import Stacks

@@ -6,7 +6,7 @@ import shutil
 import sys
 
 import pytest
-import tiny
+from helpers import tiny
 
 import textapp as package
 

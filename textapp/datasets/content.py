@@ -49,6 +49,8 @@ class _Unpacked(io.RawIOBase):
         self._path = path
         self._blank = True
         self._packed = path.name.lower().endswith(".gz")
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe, that may wait for ever
+            raise UserError(f"{path} is no regular file; it is read more than once, so save what it gives as one")
         try:
             self._file = _Hashed(path)
         except FileNotFoundError:

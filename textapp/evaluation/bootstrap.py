@@ -19,6 +19,7 @@ Measure = Callable[[np.ndarray], dict[Metric, np.ndarray]]
 # So many counts are held at a time: 2 MB, which stays in a processor's cache.
 COUNTS_AT_A_TIME = 2**18
 LEAST_RESAMPLES = 1_000
+FEWEST_RESAMPLES = 200  # that an interval of very many texts is made of
 # Corrected over the pairs, no bootstrap p-value falls below 2 pairs / (resamples + 1): so many make that 0.025.
 RESAMPLES_PER_PAIR = 80
 # Texts x classes x models x resamples that take some seconds on one core.
@@ -70,6 +71,16 @@ def enough_resamples(pairs: int, *, size: int) -> int:
         size: of all models' numbers: texts x classes x models.
     """
     return max(LEAST_RESAMPLES, min(RESAMPLES_PER_PAIR * pairs, AFFORDABLE // size))
+
+
+def affordable(resamples: int, *, size: int) -> int:
+    """Returns so many resamples, or as many of them as take some seconds, though never fewer than 200.
+
+    Args:
+        resamples: how many are wanted.
+        size: of a model's numbers: texts x classes.
+    """
+    return min(resamples, max(FEWEST_RESAMPLES, AFFORDABLE // size))
 
 
 @overload

@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from sklearn import metrics
 
-from textapp.evaluation.bootstrap import Measure, bootstrap_interval, measured, percentile_interval, resampled
+from textapp.evaluation.bootstrap import (
+    LEAST_RESAMPLES,
+    Measure,
+    affordable,
+    bootstrap_interval,
+    measured,
+    percentile_interval,
+    resampled,
+)
 
 # log(0) is infinite; a probability is never taken for less than this, scikit-learn's bound for years.
 SMALLEST_PROBABILITY = 1e-15
@@ -23,7 +31,7 @@ def classification_metrics(
     *,
     label_names: Sequence[str],
     seed: int = 0,
-    resamples: int = 1000,
+    resamples: int | None = None,
 ) -> dict:
     """Measures a classifier on the texts it was asked about.
 
@@ -36,7 +44,8 @@ def classification_metrics(
         probabilities: float array of shape (N, C); rows sum to 1.
         label_names: the C names of the classes, all different.
         seed: for the bootstrap.
-        resamples: how many bootstrap samples the intervals rest on.
+        resamples: how many bootstrap samples the intervals rest on; None for 1,000, or fewer where the texts are
+            so many that they would take minutes.
 
     Returns:
         `accuracy`, `balanced_accuracy`, `macro_f1`, `mcc`, `roc_auc`, `average_precision`, `log_loss`, `brier`
@@ -53,6 +62,8 @@ def classification_metrics(
     if c < 2 or len(set(label_names)) != c:
         raise ValueError(f"label_names is {list(label_names)}; it must hold two or more different names")
     labels, probabilities = checked(labels, probabilities, classes=c)
+    if resamples is None:
+        resamples = affordable(LEAST_RESAMPLES, size=probabilities.size)
     predictions = probabilities.argmax(axis=1)  # (N,)
     parts = (
         answer_measure(labels, predictions, classes=c),

@@ -11,19 +11,21 @@ from textapp.reports.model_card import CARD_FILE, model_card
 from textapp.reports.page import to_html
 
 
-def write_report(report: dict, folder: Path) -> None:
+def write_report(report: dict, folder: Path, *, charts: bool = True) -> None:
     """Writes `report.json`, `report.md` and `index.html`, UTF-8 with "\\n" line ends, each whole or not at all.
 
     Args:
         report: what `build_report` gave.
         folder: is made if it is not there.
+        charts: whether `index.html`, which has them, is written.
     """
     # All of them before the first is written, so that one that cannot be drawn leaves no others behind.
     contents = {
         "report.json": json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "report.md": to_markdown(report),
-        "index.html": to_html(report),
     }
+    if charts:
+        contents["index.html"] = to_html(report)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         _write(folder / name, content)

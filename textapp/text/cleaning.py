@@ -195,12 +195,16 @@ class Cleaning:
         }
 
     @classmethod
-    def from_json(cls, settings: dict) -> Cleaning:
+    def from_json(cls, settings: dict, *, foreign: bool = True) -> Cleaning:
         """Returns the cleaning that `to_json` described.
 
+        Args:
+            settings: what `to_json` returned.
+            foreign: whether they come from a file: some regular expressions take for ever, so that only the rules and
+                patterns of this program are taken then.
+
         Raises:
-            UserError: another format, a key is missing, or a rule or a pattern is none of this program's: one may
-                take for ever.
+            UserError: another format, a key is missing, or a rule or a pattern is not known.
             TypeError, ValueError, AttributeError: it is no such description.
         """
         if settings.get("format") != FORMAT:
@@ -216,7 +220,8 @@ class Cleaning:
             stopwords_name=settings["stopwords_name"],
             lowercase=settings["lowercase"],
         )
-        if not {*found.rules} <= {*RULES} or not {*found.patterns} <= {*PATTERNS, WORDS_AND_IDEOGRAPHS}:
+        known = {*found.rules} <= {*RULES} and {*found.patterns} <= {*PATTERNS, WORDS_AND_IDEOGRAPHS}
+        if foreign and not known:
             raise UserError("cleaning.json has rules or patterns that this version of textapp does not know")
         if not found.patterns or not all(isinstance(word, str) for word in found.stopwords):
             raise ValueError("it has no patterns, or stop words that are no words")

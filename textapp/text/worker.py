@@ -55,7 +55,7 @@ def main() -> None:
 
     try:
         (settings,) = receive(pipe_in)
-        cleaning, numbering = Cleaning.from_json(json.loads(settings)), None
+        cleaning, numbering = Cleaning.from_json(json.loads(settings), foreign=False), None
         while True:
             joined, lengths = receive(pipe_in)
             joined, ends = joined.decode("utf-8", "surrogatepass"), np.cumsum(np.frombuffer(lengths, np.int64))
