@@ -75,9 +75,7 @@ def compare_generators(nats: Mapping[str, np.ndarray], sizes: Sequence[int] | np
     return pairs
 
 
-def fewest_bits(
-    nats: Mapping[str, np.ndarray], sizes: Sequence[int] | np.ndarray, pairs: Sequence[dict]
-) -> list[str]:
+def fewest_bits(nats: Mapping[str, np.ndarray], sizes: Sequence[int] | np.ndarray, pairs: Sequence[dict]) -> list[str]:
     """Says which generator needs the fewest bits per byte, and whether that is more than chance.
 
     Args:

@@ -96,12 +96,13 @@ def operations(saved_model):
 
     with open(os.path.join(saved_model, "saved_model.pb"), "rb") as file:
         content = saved_model_pb2.SavedModel.FromString(file.read())
-    names = set()
+    names, functions = set(), set()
     for meta_graph in content.meta_graphs:
         names.update(node.op for node in meta_graph.graph_def.node)
         for function in meta_graph.graph_def.library.function:
             names.update(node.op for node in function.node_def)
-    return sorted(names - {function.signature.name for function in meta_graph.graph_def.library.function})
+            functions.add(function.signature.name)
+    return sorted(names - functions)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def hidden_states(inputs: jax.Array, lengths: jax.Array, directions: Sequence[We
     matrices = [jnp.ravel(jnp.transpose(part)) for kernel, recurrent, _ in directions for part in (kernel, recurrent)]
     biases = [part for _, _, bias in directions for part in (bias, jnp.zeros_like(bias))]
     state = jnp.zeros((len(directions), texts, units), "float32")
-    hiddens, _, _ = rnn.lstm(
+    hiddens, _, _ = rnn.lstm(  # pyright: ignore[reportGeneralTypeIssues] - what makes its gradient hides its types
         inputs.astype("float32"),
         state,
         state,

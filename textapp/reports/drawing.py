@@ -68,7 +68,7 @@ def draw(paint: Callable[[Axes], None], *, name: str, title: str, description: s
     """
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()  # whatever a matplotlibrc of the machine says
-        matplotlib.rcParams.update(_SETTINGS)
+        matplotlib.rcParams.update(_SETTINGS)  # pyright: ignore[reportCallIssue, reportArgumentType] - its keys are strings
         # The browser has the letters that Matplotlib's font lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(size[0] / 72, size[1] / 72), dpi=72, layout="constrained")
@@ -114,7 +114,7 @@ def _rename(root: ElementTree.Element, name: str) -> None:
             element.set("id", names[old])
         for key in ("href", "clip-path"):
             if key in element.attrib:
-                element.set(key, re.sub(r"#([\w.]+)", lambda match: "#" + names[match[1]], element.get(key)))
+                element.set(key, re.sub(r"#([\w.]+)", lambda match: "#" + names[match[1]], element.attrib[key]))
 
 
 def _explain(root: ElementTree.Element, name: str, *, title: str, description: str, size: tuple[int, int]) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -165,11 +166,13 @@ def fault(report: dict) -> str | None:
     Args:
         report: as `build_report` returns it, of numbers that somebody may have changed on the disk.
     """
-    import jsonschema  # only who reads another's report needs it
+    # Only who reads another's report needs it.
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
 
     schema = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
     filled_in = report | {"schema_version": SCHEMA_VERSION}  # whatever version it was written by
-    found = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(filled_in))
+    found = best_match(Draft202012Validator(schema).iter_errors(filled_in))
     if found is None:
         return None
     message = found.message if len(found.message) <= LONGEST_FAULT else f"it does not fit {found.validator!r}"
@@ -206,7 +209,7 @@ def _require(mapping: Mapping, keys: Iterable[str], *, what: str) -> None:
         raise ValueError(f"{what} lacks {missing}; it holds {sorted(mapping)}")
 
 
-def _plain(value: object) -> object:
+def _plain(value: object) -> Any:
     """Returns a copy that the json module can write and that reads back as the same value."""
     if isinstance(value, np.ndarray | np.generic):
         return _plain(value.tolist())

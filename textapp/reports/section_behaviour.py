@@ -139,7 +139,7 @@ def _flipped(item: dict | None) -> Cell | str:
     return Cell(text, figures.score(item["accuracy_after"]), shade=0.45 * min((share or 0) / 0.2, 1))
 
 
-def _example(item: dict) -> tuple[Cell, Cell]:
+def _example(item: dict) -> tuple[Cell, ...]:
     example = item.get("example") or {"before": "", "after": ""}
     return tuple(Cell(cut(example[when], LONGEST_EXAMPLE), quote=True) for when in ("before", "after"))
 

@@ -115,14 +115,14 @@ def _cost_cells(row: dict) -> tuple[str, ...]:
     one[0] = _milliseconds(row)
     per_second = costs["texts_per_second"] or costs["texts_per_second_batch_64"]
     keys = ("import_seconds", "load_seconds", "first_answer_seconds")
-    start = [row["export"].get(key) for key in keys] if row["export"] else [None]
+    start = [row["export"].get(key) for key in keys] if row["export"] else []
     return (
         figures.measure(costs["training_seconds"]),
         figures.quantity(costs["parameters"]),
         figures.size(costs["bytes_on_disk"]),
         figures.size(costs["peak_memory_bytes"]),
         *map(figures.measure, [*one, *many, per_second]),
-        figures.measure(None if None in start else sum(start)),
+        figures.measure(sum(start) if start and None not in start else None),
     )
 
 
@@ -148,11 +148,9 @@ def _pareto(rows: list[dict], looks: Looks) -> list:
     )
     drawn, fronts = [], {}
     for key, axis, unit, of in kinds:
-        found = [
-            Candidate(row["name"], of(row), row["metrics"]["accuracy"], looks[row["name"]]) for row in rows if of(row)
-        ]
+        found = [Candidate(row["name"], cost, row["metrics"]["accuracy"]) for row in rows if (cost := of(row))]
         if found:
-            drawn.append((pareto(found, name=f"pareto-{key}", x=axis, unit=unit, what=axis), ""))
+            drawn.append((pareto(found, looks, name=f"pareto-{key}", x=axis, unit=unit, what=axis), ""))
             fronts[key] = {each.name for each in front(found)}
     if not drawn:
         return []

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from textapp.reports import charts, sentences
-from textapp.reports.blocks import Charts, Grid, Key, Paragraph
+from textapp.reports.blocks import Cell, Charts, Grid, Key, Paragraph
 from textapp.reports.drawing import LARGE
-from textapp.reports.section_results import Looks, model_cell
+from textapp.reports.section_results import Looks
 from textapp.reports.tables import few_labels_name, few_labels_table
 
 
@@ -39,7 +39,7 @@ def against_labels(report: dict, looks: Looks) -> list:
     )
     table = few_labels_table(report)
     cells = tuple(
-        (model_cell(name, {name: looks.get(row["name"])}), *numbers)
+        (Cell(name, series=looks.get(row["name"])), *numbers)
         for row, (name, *numbers) in zip(report["few_labels"], table.rows, strict=True)
     )
     said = " Thin and dashed: without pretraining." if pretrained else ""

@@ -71,9 +71,7 @@ def _alone(cleaning: Cleaning, texts: Iterable[str]) -> Generator[tuple[int, Num
         yield 0, numbering(chunk)
 
 
-def _together(
-    cleaning: Cleaning, texts: Iterable[str], processes: int
-) -> Generator[tuple[int, Numbered], None, None]:
+def _together(cleaning: Cleaning, texts: Iterable[str], processes: int) -> Generator[tuple[int, Numbered], None, None]:
     """Yield the parts in the order of the texts; the processes take turns, each has one part at a time."""
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(_Worker(cleaning)) for _ in range(processes)]
