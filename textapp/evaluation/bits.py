@@ -22,7 +22,7 @@ from textapp.evaluation.wording import SIGNIFICANCE_LEVEL
 
 
 def bits_per_byte(nats: np.ndarray, sizes: Sequence[int] | np.ndarray) -> dict:
-    """Returns what a generator needs for the texts.
+    """Return what a generator needs for the texts.
 
     Args:
         nats: float64 array of shape (N,), the negative log-likelihood of each text.
@@ -40,12 +40,12 @@ def bits_per_byte(nats: np.ndarray, sizes: Sequence[int] | np.ndarray) -> dict:
 
 
 def bits_of(nats: np.ndarray, sizes: Sequence[int] | np.ndarray) -> float:
-    """Returns the bits per byte of texts, as `bits_per_byte` takes them, that have one."""
+    """Return the bits per byte of texts, as `bits_per_byte` takes them, that have one."""
     return float(_measure(nats, sizes)(np.ones((len(nats), 1)))["bits"][0])
 
 
 def compare_generators(nats: Mapping[str, np.ndarray], sizes: Sequence[int] | np.ndarray) -> list[dict]:
-    """Returns every pair of generators on the same texts.
+    """Return every pair of generators on the same texts.
 
     Args:
         nats: for each generator the negative log-likelihood of each text, float64 (N,).
@@ -76,7 +76,7 @@ def compare_generators(nats: Mapping[str, np.ndarray], sizes: Sequence[int] | np
 
 
 def fewest_bits(nats: Mapping[str, np.ndarray], sizes: Sequence[int] | np.ndarray, pairs: Sequence[dict]) -> list[str]:
-    """Says which generator needs the fewest bits per byte, and whether that is more than chance.
+    """Say which generator needs the fewest bits per byte, and whether that is more than chance.
 
     Args:
         nats, sizes: as for `compare_generators`, and

@@ -16,7 +16,7 @@ def confident_errors(
     *,
     count: int = 10,
 ) -> list[dict]:
-    """Returns the wrong answers that a classifier was most certain of, the most certain first.
+    """Return the wrong answers that a classifier was most certain of, the most certain first.
 
     Args:
         texts: N texts.
@@ -57,7 +57,7 @@ def disagreements(
     *,
     count: int = 5,
 ) -> list[dict]:
-    """Returns what exactly one of two classifiers gets wrong, the texts in the order of the test split.
+    """Return what exactly one of two classifiers gets wrong, the texts in the order of the test split.
 
     Args:
         texts: N texts.
@@ -112,7 +112,7 @@ def likely_label_errors(
     *,
     count: int = 10,
 ) -> list[dict]:
-    """Returns the texts whose label the classifiers together believe least; a person has to judge them.
+    """Return the texts whose label the classifiers together believe least; a person has to judge them.
 
     The idea is confident learning's (Northcutt, Jiang & Chuang 2021): where models of different kinds agree
     against a label, the label is often the mistake. Only texts that the mean of the models answers otherwise.
@@ -154,7 +154,7 @@ def _found(texts: Sequence[str], rows: Sequence[int] | np.ndarray, position: int
 
 
 def _smallest(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Returns the positions by their values of shape (N,), equal ones in their order."""
+    """Return the positions by their values of shape (N,), equal ones in their order."""
     return positions[np.argsort(values[positions], kind="stable")]
 
 

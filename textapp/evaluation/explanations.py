@@ -19,7 +19,7 @@ def deletion_curve(
     shares: Sequence[float] = SHARES,
     seed: int = 0,
 ) -> dict[str, list[float]]:
-    """Follows the probability of a class while words are taken out of the texts.
+    """Follow the probability of a class while words are taken out of the texts.
 
     An explanation that is true to the model makes it fall faster without the words of most weight than without as
     many random ones (DeYoung et al. 2020, "ERASER", there called comprehensiveness).
@@ -65,5 +65,5 @@ def deletion_curve(
 
 
 def _count(share: float, length: int) -> int:
-    """Returns how many tokens a share is, rounded up, though not because of 0.1 * 30 = 3.0000000000000004."""
+    """Return how many tokens a share is, rounded up, though not because of 0.1 * 30 = 3.0000000000000004."""
     return math.ceil(share * length - 1e-9)

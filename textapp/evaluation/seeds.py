@@ -16,7 +16,7 @@ PERMUTATIONS = 10_000  # of the answers to the texts that seeds disagree on, whe
 
 
 def seed_spread(labels: np.ndarray, predictions_by_seed: Sequence[np.ndarray]) -> dict:
-    """Tells the spread over seeds from the noise of a test set of this size.
+    """Tell the spread over seeds from the noise of a test set of this size.
 
     The seeds share the test texts, so the standard error of an accuracy, which a different test set would
     bring, is none of their spread. Whether they differ by more than the texts on which they disagree can
@@ -67,7 +67,7 @@ def seed_spread(labels: np.ndarray, predictions_by_seed: Sequence[np.ndarray]) -
 
 
 def _test(right: np.ndarray) -> tuple[str, float]:
-    """Returns what test it was and its p-value, for a bool array of shape (seeds, N) with two seeds or more."""
+    """Return what test it was and its p-value, for a bool array of shape (seeds, N) with two seeds or more."""
     if len(right) == 2:
         found = paired_test(np.ones(right.shape[1], dtype=bool), *right)
         return f"McNemar, {found['test']}", found["p_value"]

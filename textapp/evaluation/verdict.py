@@ -24,7 +24,7 @@ def verdict(
     *,
     seed: int = 0,
 ) -> dict:
-    """Names the most accurate classifier and says whether its lead over the next is more than chance.
+    """Name the most accurate classifier and say whether its lead over the next is more than chance.
 
     The best is picked on the same rows that the tests run on. P-values corrected over all pairs allow for
     that, so it is these that decide; the accuracy of the best of many stays a little flattered.
@@ -75,7 +75,7 @@ def verdict(
 
 
 def with_sentences(found: dict | None, more: Sequence[str]) -> dict | None:
-    """Returns a verdict that says more, or one of these sentences alone where there is none on classifiers.
+    """Return a verdict that says more, or one of these sentences alone where there is none on classifiers.
 
     Args:
         found: what `verdict` returned; None without classifiers.
@@ -86,7 +86,7 @@ def with_sentences(found: dict | None, more: Sequence[str]) -> dict | None:
 
 
 def _sentence(ranked: Mapping[str, list[float]], pairs: list[dict], *, n: int) -> str:
-    """Returns the verdict in plain words; `ranked` is {name: [accuracy, low, high]}, the best first."""
+    """Return the verdict in plain words; `ranked` is {name: [accuracy, low, high]}, the best first."""
     best, *others = ranked
     accuracy = f"{ranked[best][0]:.3f}"
     if not others:
@@ -102,7 +102,7 @@ def _sentence(ranked: Mapping[str, list[float]], pairs: list[dict], *, n: int) -
 
 
 def _answer(question: str, fitting: list[str], ranked: Mapping[str, list[float]], pairs: list[dict]) -> str:
-    """Returns a question's answer: the first of the fitting classifiers beside the best of all or the next.
+    """Return a question's answer: the first of the fitting classifiers beside the best of all or the next.
 
     Args:
         question: its first words.

@@ -49,12 +49,12 @@ _XLINK = "{http://www.w3.org/1999/xlink}href"
 
 
 def colour(series: Series) -> str:
-    """Returns the stand-in for a series' colour."""
+    """Return the stand-in for a series' colour."""
     return SOFT if series.colour is None else _SERIES[series.colour]
 
 
 def draw(paint: Callable[[Axes], None], *, name: str, title: str, description: str, size=SMALL) -> Markup:
-    """Draws one pair of axes.
+    """Draw one pair of axes.
 
     Args:
         paint: puts marks on the axes, in colours of this module.
@@ -86,7 +86,7 @@ def draw(paint: Callable[[Axes], None], *, name: str, title: str, description: s
 
 
 def _strip(root: ElementTree.Element) -> None:
-    """Takes out what a page must not have: name spaces, metadata, a style for everything, fonts; and spare digits."""
+    """Take out what a page must not have: name spaces, metadata, a style for everything, fonts; and spare digits."""
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
         if _XLINK in element.attrib:
@@ -104,7 +104,7 @@ def _strip(root: ElementTree.Element) -> None:
 
 
 def _rename(root: ElementTree.Element, name: str) -> None:
-    """Gives the ids that something refers to new names, and takes the others away."""
+    """Give the ids that something refers to new names, and take the others away."""
     values = " ".join(value for element in root.iter() for value in element.attrib.values())
     used = dict.fromkeys(re.findall(r"#([\w.]+)", values))
     names = {old: f"{name}-{number}" for number, old in enumerate(used)}

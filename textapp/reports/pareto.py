@@ -36,7 +36,7 @@ class Candidate:
 
 
 def front(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Returns the candidates that no other beats, from the cheapest to the dearest.
+    """Return the candidates that no other beats, from the cheapest to the dearest.
 
     One beats another that is neither cheaper nor more accurate, and is worse in one of the two.
     """
@@ -57,7 +57,7 @@ def pareto(
     unit: Callable[[float], str],
     what: str,
 ) -> Markup:
-    """Draws accuracy against cost, the front as a step line with its models filled.
+    """Draw accuracy against cost, the front as a step line with its models filled.
 
     Args:
         candidates: at least one.
@@ -102,14 +102,14 @@ def _set_limits(axes: Axes, candidates: Sequence[Candidate]) -> None:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Returns 1, 2, 5, 10, ... between two numbers, or the powers of ten alone where those are enough."""
+    """Return 1, 2, 5, 10, ... between two numbers, or the powers of ten alone where those are enough."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [factor * 10.0**power for power in decades for factor in (1, 2, 5) if low <= factor * 10.0**power <= high]
     return ticks if len(ticks) <= MOST_TICKS else [tick for tick in ticks if math.log10(tick).is_integer()]
 
 
 def _write_names(axes: Axes, named: Sequence[tuple[str, Candidate]], steps: Sequence[tuple[float, float]]) -> None:
-    """Writes each name where it covers nothing; a name without such a place is left to the key."""
+    """Write each name where it covers nothing; a name without such a place is left to the key."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()  # for the places of the points

@@ -10,7 +10,7 @@ from textapp.reports.tables import few_labels_name, few_labels_table
 
 
 def against_labels(report: dict, looks: Looks) -> list:
-    """Returns a line a classifier, dashed where a pretrained one was trained without that, and their numbers."""
+    """Return a line a classifier, dashed where a pretrained one was trained without that, and their numbers."""
     rows = [row for row in report["few_labels"] or () if row["name"] in looks]
     if not rows:
         return []

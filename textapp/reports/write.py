@@ -12,7 +12,7 @@ from textapp.reports.page import to_html
 
 
 def write_report(report: dict, folder: Path, *, charts: bool = True) -> None:
-    """Writes `report.json`, `report.md` and `index.html`, UTF-8 with "\\n" line ends, each whole or not at all.
+    """Write `report.json`, `report.md` and `index.html`, UTF-8 with "\\n" line ends, each whole or not at all.
 
     Args:
         report: what `build_report` gave.
@@ -32,7 +32,7 @@ def write_report(report: dict, folder: Path, *, charts: bool = True) -> None:
 
 
 def write_model_cards(report: dict, folder_of_run: Path) -> list[Path]:
-    """Writes MODEL_CARD.md into the folder of each model that has one.
+    """Write MODEL_CARD.md into the folder of each model that has one.
 
     Args:
         report: what `build_report` gave.
