@@ -40,7 +40,7 @@ def write_arrays(path: Path, facts: dict, arrays: Mapping[str, np.ndarray]) -> N
             np.savez(file, **parts)
             file.flush()
             os.fsync(file.fileno())  # without it a power cut can leave the new name to an empty file
-        os.replace(unfinished, path)
+        unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -297,6 +297,7 @@ def scored_bytes(dataset: Dataset) -> list[int]:
 
 
 def write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
+    """Write a line per epoch; no file where there are none."""
     if history:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(history[0]))

@@ -172,7 +172,7 @@ def answers(teacher: Classifier, folder: Path, texts: Sequence[str], progress: P
             kept = _read(path, shape)  # what another process has finished
             if kept is None:
                 kept = _ask(teacher, texts, unfinished, shape, progress)
-                os.replace(unfinished, path)
+                unfinished.replace(path)
         remove_old(path.parent, keep=path)
     except OSError as error:
         raise UserError(

@@ -24,7 +24,7 @@ class _File:
             self.file.close()
 
 
-class Texts(Sequence[str]):
+class Texts(Sequence[str]):  # noqa: PLW1641 - as little as a list has
     """N strings in a temporary file, each read when it is asked for; `TextsWriter` makes them.
 
     A slice and `take` are views of the same file and copy no text. Texts are equal to any sequence of the same

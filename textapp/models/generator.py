@@ -27,8 +27,9 @@ PRIOR_TOKENS = 10  # that each token of the vocabulary is taken to have been see
 
 @dataclasses.dataclass(kw_only=True, eq=False)
 class Generator(abc.ABC):
-    """Prompts to texts, seen as they are, never cleaned. Subclasses are dataclasses: their fields are what a person
-    may tune.
+    """Prompts to texts, seen as they are, never cleaned.
+
+    Subclasses are dataclasses: their fields are what a person may tune.
 
     Attributes:
         seed: for everything that is random while training.

@@ -53,7 +53,6 @@ def in_compiled_loops(inputs: tf.Tensor, state: State, weights: Weights) -> tf.T
     XLA works on one core here, so that two directions run beside each other, and whatever needs no loop, the inputs'
     part of the gates and the gradients of all weights, is one large multiplication.
     """
-
     forward, backward = _compiled(inputs.shape[-1], weights[1].shape[0])
 
     @tf.custom_gradient

@@ -1,8 +1,8 @@
-"""Texts to tokens: HTML away, lower case, NLTK's `RegexpTokenizer`, stop words away.
+r"""Texts to tokens: HTML away, lower case, NLTK's `RegexpTokenizer`, stop words away.
 
 The settings are data, so that `textapp.export.cleaning_ops` can rebuild the cleaning from TensorFlow's string
-ops. Every pattern keeps to the syntax that Python's `re` and RE2 share, with explicit ranges instead of \\w,
-\\d and \\s, which mean different characters on the two sides.
+ops. Every pattern keeps to the syntax that Python's `re` and RE2 share, with explicit ranges instead of \w,
+\d and \s, which mean different characters on the two sides.
 """
 
 from __future__ import annotations
