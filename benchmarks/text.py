@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.results_file import command_line, write_table
 from textapp.datasets.movie_reviews import CSV
@@ -41,7 +42,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"TEXTAPP_CACHE": folder}
         found = {way: in_a_process(way, chosen.reviews, environment) for way in WAYS}
-        size = sum(os.path.getsize(os.path.join(path, name)) for path, _, names in os.walk(folder) for name in names)
+        size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
     rates = {way: result["texts"] / result["seconds"] for way, result in found.items()}
     ratios = {way: rates[way] / rates["loop"] for way in WAYS}
     write_table(
@@ -124,7 +125,7 @@ def ours(texts: Sequence[str]) -> dict:
 def reviews(count: int) -> Sequence[str]:
     """Return so many reviews, which lie on the disk."""
     path = importlib.metadata.distribution("movie-reviews").locate_file(CSV)
-    with open(path, encoding="utf-8", newline="") as file:
+    with Path(path).open(encoding="utf-8", newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file) if row["source"] == "imdb"]
     writer = TextsWriter()
     for first in range(0, count, len(texts)):

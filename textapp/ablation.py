@@ -16,7 +16,8 @@ from textapp.errors import UserError
 from textapp.evaluation.bootstrap import paired_difference, percentile_interval, resampled
 from textapp.evaluation.significance import holm, paired_test
 from textapp.finished import FinishedRun
-from textapp.models import CLASSIFIERS, Classifier, load
+from textapp.models import CLASSIFIERS, Classifier
+from textapp.prediction import load_classifier
 from textapp.reports import figures
 from textapp.reports.write import write_report
 from textapp.text.cache import CachedCleaning
@@ -52,17 +53,18 @@ def ablate(folder: Path, name: str, *, seeds: int = 1, console: Console | None =
     _check_report(run)
     model = _chosen(run, name)
     dataset = run.dataset()
+    assert isinstance(model.cleaning, Cleaning)  # from the disk
     cleanings, idle = _changing(model.cleaning, [*dataset.train.texts, *dataset.validation.texts])
-    seeds = range(model.seed, model.seed + (seeds if model.kind == "network" else 1))
+    tried = range(model.seed, model.seed + (seeds if model.kind == "network" else 1))
     answers = {}
     with Progress(console, total=len(cleanings)) as progress:
         for removed, cleaning in cleanings.items():
             progress.model(f"{name} without {removed}" if removed != FULL else f"{name}, nothing taken away")
-            answers[removed] = _answers(model, cleaning, dataset, seeds, progress)
+            answers[removed] = _answers(model, cleaning, dataset, tried, progress)
     rows = ablation_rows(dataset.validation.labels, answers)
     # Read anew: training takes long, and another command may have added its part to the report in the meantime.
     report = FinishedRun(folder).report
-    method = _method(name, dataset, seeds, idle)
+    method = _method(name, dataset, tried, idle)
     write_report(report | {"ablation": rows, "ablation_method": method}, folder / "report")
     _print(rows, method, console)
     console.print(f"Added to {folder / 'report'}; open index.html", style="dim", highlight=False, markup=False)
@@ -105,7 +107,7 @@ def ablation_rows(
         if removed != FULL:
             differing = int((share != right[FULL]).sum())
             paired = paired_difference(
-                share.mean(), right[FULL].mean(), samples[removed], samples[FULL], differing=differing
+                float(share.mean()), float(right[FULL].mean()), samples[removed], samples[FULL], differing=differing
             )
             row |= {"difference": float(paired["difference"]), "difference_interval": paired["interval"]}
             row["p_value"] = (
@@ -148,7 +150,7 @@ def _chosen(run: FinishedRun, name: str) -> Classifier:
         raise UserError(f"{name} reads no text, so no cleaning matters to it; choose from {_able(kinds)}")
     if name not in CLASSIFIERS:
         raise UserError(f"{name} is no model of its own but made of trained ones; choose from {_able(kinds)}")
-    model = load(run.folder / name)
+    model = load_classifier(run.folder / name)
     if start := getattr(model, "init_from", None):
         others = {other: kind for other, kind in kinds.items() if other != name}
         raise UserError(

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,12 +34,13 @@ def write_arrays(path: Path, facts: dict, arrays: Mapping[str, np.ndarray]) -> N
     """
     unfinished = path.with_name(path.name + ".part")
     content = json.dumps(facts, default=lambda number: number.item())
+    parts: dict[str, Any] = {FACTS: np.array(content), **arrays}
     try:
         with unfinished.open("wb") as file:
-            np.savez(file, **{FACTS: np.array(content)}, **arrays)
+            np.savez(file, **parts)
             file.flush()
             os.fsync(file.fileno())  # without it a power cut can leave the new name to an empty file
-        os.replace(unfinished, path)
+        unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -37,6 +37,7 @@ def distil_model(
     trained.history = history
     trained.notes.append(f"{original.name} trained on the answers of {teaching.name} beside the labels")
     write_history(trained.folder / "history.csv", history)
+    assert trained.probabilities is not None  # it classifies
     write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
     progress.line(f"taught by {teaching.name}", first_figures(trained, dataset))
     return trained
@@ -73,25 +74,31 @@ def ensemble_model(
     """
     machine.forget_peak_memory()
     stopwatch = Stopwatch()
-    members = {trained.name: trained for trained in models if trained.classifies and may_join(trained.model)}
-    answers = {name: (member.validation_probabilities, member.probabilities) for name, member in members.items()}
+    candidates: dict[str, Classifier] = {}
+    answers, training = {}, {}
+    for trained in models:
+        if isinstance(trained.model, Classifier) and may_join(trained.model):
+            assert trained.validation_probabilities is not None and trained.probabilities is not None
+            candidates[trained.name] = trained.model
+            answers[trained.name] = trained.validation_probabilities, trained.probabilities
+            training[trained.name] = trained.cost["training_seconds"]
     for name, other in others.items():
         progress.start(f"asking {name}")
+        candidates[name] = other
         answers[name] = other.predict_proba(dataset.validation.texts), other.predict_proba(dataset.test.texts)
     model = Ensemble(label_names=dataset.label_names, cleaning=cleaning)
-    candidates = {name: member.model for name, member in members.items()} | dict(others)
     model.weigh(candidates, {name: found[0] for name, found in answers.items()}, dataset.validation.labels)
     before = {
         split: model.mix({name: answers[name][place] for name in model.weights})
         for place, split in enumerate(("validation", "test"))
     }
-    seconds = stopwatch.seconds
-    seconds += sum(members[name].cost["training_seconds"] for name in model.weights if name in members)
+    seconds = stopwatch.seconds + sum(training[name] for name in model.weights if name in training)
     trained = keep(model, model.name, seconds, dataset, run, before=before)
     shown = ", ".join(f"{name} {weight:.3f}" for name, weight in model.weights.items())
     trained.notes.append(f"The mean of the probabilities with weights fitted on the validation texts: {shown}.")
     if idle := [name for name in candidates if name not in model.weights]:
         trained.notes.append(f"Left out, as their weights are 0: {', '.join(idle)}.")
+    assert trained.probabilities is not None  # it classifies
     write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
     progress.line("weighed", first_figures(trained, dataset))
     return trained
@@ -104,9 +111,8 @@ def can_mix(names: Sequence[str]) -> bool:
 
 def parts_of_mix(models: Sequence[Trained]) -> tuple[Trained, Trained] | None:
     """Return the n-gram model and the network of a run that can be mixed; None where there are not both."""
-    generators = {trained.name: trained for trained in models if isinstance(trained.model, Generator)}
-    networks = [trained for trained in generators.values() if _joins_mix(trained.model)]
-    ngram = generators.get(KneserNey.name)
+    networks = [trained for trained in models if isinstance(trained.model, Generator) and _joins_mix(trained.model)]
+    ngram = next((trained for trained in models if trained.name == KneserNey.name), None)
     return None if ngram is None or not networks else (ngram, networks[0])
 
 
@@ -119,6 +125,7 @@ def mix_model(ngram: Trained, network: Trained, dataset: Dataset, run: RunFolder
     """Return the mix of an n-gram model and a network, its weights fitted on validation texts."""
     machine.forget_peak_memory()
     stopwatch = Stopwatch()
+    assert isinstance(ngram.model, KneserNey) and isinstance(network.model, Generator)
     model = Mix.of(ngram.model, network.model)
     model.fit(dataset.train, dataset.validation, progress=progress)
     seconds = stopwatch.seconds + sum(part.cost["training_seconds"] for part in (ngram, network))

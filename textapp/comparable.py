@@ -116,12 +116,11 @@ def chosen_models(runs: Runs, models: Sequence[str] | None) -> tuple[list[Classi
 
 def scored_alike(generators: Sequence[GeneratorEntry]) -> list[GeneratorEntry]:
     """Return the generators that are scored on the same texts as the last one that is scored at all."""
-    scored = [entry for entry in generators if entry.scores is not None]
+    scored = [(entry, entry.scores) for entry in generators if entry.scores is not None]
     return [
         entry
-        for entry in scored
-        if np.array_equal(entry.scores.rows, scored[-1].scores.rows)
-        and np.array_equal(entry.scores.sizes, scored[-1].scores.sizes)
+        for entry, scores in scored
+        if np.array_equal(scores.rows, scored[-1][1].rows) and np.array_equal(scores.sizes, scored[-1][1].sizes)
     ]
 
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import rich.console
 
 from textapp.comparable import (
@@ -91,7 +92,8 @@ def _report(
     *_, last = runs
     rows, found, parts, notes = _between_classifiers(runs, classifiers) if classifiers else ([], None, {}, [])
     scored = scored_alike(generators)
-    nats, sizes = {entry.name: entry.scores.nats for entry in scored}, scored[0].scores.sizes if scored else ()
+    nats = {entry.name: entry.scores.nats for entry in scored if entry.scores is not None}
+    sizes = next((entry.scores.sizes for entry in scored if entry.scores is not None), ())
     pairs = compare_generators(nats, sizes)
     changed = [*_changes(runs, classifiers), *_generator_changes(runs, scored, sizes)]
     said = [*fewest_bits(nats, sizes, pairs), *(change["sentence"] for change in changed)]
@@ -140,9 +142,12 @@ def _changes(runs: Runs, entries: Sequence[ClassifierEntry]) -> list[dict]:
     return changes(entries[0].predictions.labels, old, new, old_name=first, new_name=last)
 
 
-def _generator_changes(runs: Runs, scored: Sequence[GeneratorEntry], sizes: Sequence[int]) -> list[dict]:
+def _generator_changes(runs: Runs, scored: Sequence[GeneratorEntry], sizes: Sequence[int] | np.ndarray) -> list[dict]:
     first, *_, last = runs
-    old, new = ({entry.model: entry.scores.nats for entry in scored if entry.run == run} for run in (first, last))
+    old, new = (
+        {entry.model: entry.scores.nats for entry in scored if entry.scores is not None and entry.run == run}
+        for run in (first, last)
+    )
     return generator_changes(old, new, sizes, old_name=first, new_name=last)
 
 
@@ -175,7 +180,7 @@ def _disagreements(runs: Runs, kept: Sequence[ClassifierEntry]) -> tuple[list[di
     pairs = [pair for pair in pairs if all(name in names for name in pair)]
     answers = {name: entry.answers for name, entry in names.items()}
     errors = []
-    for run in reversed(runs.values()):  # all have the same test texts, but not all may still be there
+    for run in reversed(list(runs.values())):  # all have the same test texts, but not all may still be there
         try:
             dataset = run.dataset()
         except UserError as error:

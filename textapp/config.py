@@ -83,13 +83,15 @@ class DataConfig:
             folder: the run's, and
             relative: what `relative_paths` returned for it, used where a file is not where it was.
         """
-        found = dict(content)
+        found: dict[str, Any] = dict(content)
         if found.get("data"):  # beside it earlier versions named a dataset
             found["dataset"] = None
         for name in DATA_PATHS:
             if (path := found.get(name)) and not Path(path).exists() and name in relative:
                 found[name] = folder.absolute() / relative[name]
-        return cls(**{name: Path(value) if name in DATA_PATHS and value else value for name, value in found.items()})
+            elif path:
+                found[name] = Path(path)
+        return cls(**found)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

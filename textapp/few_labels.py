@@ -15,7 +15,7 @@ from textapp.datasets.splitting import stratified_subset
 from textapp.errors import UserError
 from textapp.evaluation.bootstrap import bootstrap_interval
 from textapp.fitting import Trained, make_model, start_of
-from textapp.models import CLASSIFIERS
+from textapp.models import CLASSIFIERS, Classifier
 from textapp.models.starting import read_pretraining
 from textapp.resuming import Resuming
 from textapp.text.cache import CachedCleaning
@@ -44,8 +44,9 @@ def check_label_counts(config: TrainConfig, names: Sequence[str], dataset: Datas
                 "training texts"
             )
     for name in names:
-        if start_of(name, config) is not None and hasattr(known := CLASSIFIERS.get(name), "check"):
-            known.check(preset=_without_pretraining(name, config).preset, tune=config.tune)
+        check = getattr(CLASSIFIERS.get(name), "check", None)  # of a model that may start from something
+        if check is not None and start_of(name, config) is not None:
+            check(preset=_without_pretraining(name, config).preset, tune=config.tune)
 
 
 def few_labels(
@@ -90,7 +91,9 @@ def few_labels(
 
 def _without_pretraining(name: str, config: TrainConfig) -> TrainConfig:
     """Return the configuration of a model that starts from pretraining, without that."""
-    preset = read_pretraining(start_of(name, config))["options"].get("preset")
+    start = start_of(name, config)
+    assert start is not None
+    preset = read_pretraining(start)["options"].get("preset")
     return dataclasses.replace(config, init_from=None, preset=preset)
 
 
@@ -99,6 +102,7 @@ def _answers(
 ) -> np.ndarray:
     """Return the classes that a model trained on so many texts predicts for the test texts, int (N,)."""
     model = make_model(name, config, cleaning, dataset)
+    assert isinstance(model, Classifier)
     positions = stratified_subset(dataset.train.labels, size=count, seed=config.seed)
     if model.kind == "network":
         positions = np.tile(positions, max(1, EPOCH_TEXTS // count))

@@ -15,7 +15,7 @@ from textapp.datasets import Dataset
 from textapp.datasets.splitting import representative
 from textapp.errors import UserError
 from textapp.evaluation.calibration import fit_temperature
-from textapp.models import CLASSIFIERS, GENERATORS, CausalLM, Classifier, Decoder, Generator, MiniLM
+from textapp.models import CLASSIFIERS, GENERATORS, CausalLM, Classifier, Generator, MiniLM
 from textapp.models.causal_presets import WANTED
 from textapp.models.classifier import log_probabilities, softmax
 from textapp.models.keras_file import QUANTIZATIONS
@@ -50,7 +50,7 @@ class Trained:
     """
 
     name: str
-    model: Classifier | Decoder
+    model: Classifier | Generator
     folder: Path
     cost: dict
     history: list[dict] = dataclasses.field(default_factory=list)
@@ -69,6 +69,7 @@ class Trained:
     @property
     def predictions(self) -> np.ndarray:
         """The most probable classes of the test texts, int array of shape (N,)."""
+        assert self.probabilities is not None  # it classifies
         return self.probabilities.argmax(axis=1)
 
 
@@ -162,7 +163,7 @@ def train_model(
         )
     trained.history = history
     write_history(trained.folder / "history.csv", history)
-    if trained.classifies:
+    if trained.probabilities is not None:
         write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
     progress.line("trained", first_figures(trained, dataset))
     return trained
@@ -177,7 +178,7 @@ def quantize_model(
     smaller = original.model.quantized(quantization)
     trained = keep(smaller, f"{original.name}-{quantization}", stopwatch.seconds, dataset, run)
     trained.notes.append(f"{original.name} with its weights rounded to {quantization} after training")
-    if trained.classifies:
+    if trained.probabilities is not None:
         write_predictions(trained.folder / "predictions.csv", dataset, trained.probabilities)
     progress.line(f"quantized to {quantization}", first_figures(trained, dataset))
     return trained
@@ -185,7 +186,7 @@ def quantize_model(
 
 def make_model(
     name: str, config: TrainConfig, cleaning: CachedCleaning, dataset: Dataset, *, seed: int | None = None
-) -> Classifier | Decoder:
+) -> Classifier | Generator:
     """Return an untrained model with what of the configuration is an option of it."""
     known = {**CLASSIFIERS, **GENERATORS}[name]
     fields = _options(known)
@@ -233,7 +234,7 @@ def start_of(name: str, config: TrainConfig) -> Path | None:
 
 
 def keep(
-    model: Classifier | Decoder,
+    model: Classifier | Generator,
     name: str,
     seconds: float,
     dataset: Dataset,
@@ -283,10 +284,10 @@ def first_figures(trained: Trained, dataset: Dataset) -> dict[str, float]:
 
 def scored_texts(dataset: Dataset) -> list[str]:
     """Return the test texts that generators are scored on, of every class."""
-    return [dataset.test.texts[position] for position in _scored(dataset)]
+    return [dataset.test.texts[int(position)] for position in _scored(dataset)]
 
 
-def _scored(dataset: Dataset) -> Sequence[int]:
+def _scored(dataset: Dataset) -> np.ndarray:
     return representative(dataset.test.labels, most=SCORED_TEXTS)
 
 
@@ -296,6 +297,7 @@ def scored_bytes(dataset: Dataset) -> list[int]:
 
 
 def write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
+    """Write a line per epoch; no file where there are none."""
     if history:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(history[0]))

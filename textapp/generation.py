@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from textapp.config import MeasureConfig
 from textapp.datasets import Dataset
@@ -49,7 +50,7 @@ def measure_generation(
     generators = {
         trained.name: trained.model
         for trained in models
-        if not trained.classifies and getattr(trained.model, "quantization", None) is None
+        if isinstance(trained.model, Generator) and getattr(trained.model, "quantization", None) is None
     }
     if not generators:
         return None
@@ -92,9 +93,13 @@ def measure_generation(
 
 
 def _best_classifier(models: Sequence[Trained], dataset: Dataset) -> tuple[str, Classifier] | None:
-    able = [trained for trained in models if trained.classifies and trained.model.kind != "dummy"]
-    right = [(trained.validation_probabilities.argmax(axis=1) == dataset.validation.labels).mean() for trained in able]
-    return (able[(best := right.index(max(right)))].name, able[best].model) if able else None
+    able, right = [], []
+    for trained in models:
+        if isinstance(trained.model, Classifier) and trained.model.kind != "dummy":
+            assert trained.validation_probabilities is not None
+            able.append((trained.name, trained.model))
+            right.append((trained.validation_probabilities.argmax(axis=1) == dataset.validation.labels).mean())
+    return able[right.index(max(right))] if able else None
 
 
 def _add_fluency(written: Sequence[tuple[dict, Sequence[str]]], generators: Mapping[str, Generator]) -> None:
@@ -193,10 +198,11 @@ def controlled(
     }, texts
 
 
-def _speed(generator: Generator) -> dict[str, float]:
+def _speed(generator: Generator) -> dict[str, float | None]:
     """Return the tokens that a generator reads and writes in a second, one text at a time and several, warmed up."""
     reader, row = generator.reader(), generator.start_ids(None) * (generator.context - 1)
-    found = {"prefill_tokens_per_second": None}  # n-grams look back a few tokens: they read nothing
+    # N-grams look back a few tokens: they read nothing.
+    found: dict[str, float | None] = {"prefill_tokens_per_second": None}
     if reader.has_hidden:
         reader.start(row, 1)
         stopwatch = Stopwatch()
@@ -205,7 +211,7 @@ def _speed(generator: Generator) -> dict[str, float]:
         found["prefill_tokens_per_second"] = SPEED_ROWS * len(row) / stopwatch.seconds
     tokens = min(SPEED_TOKENS, generator.most_new_tokens)
     for rows in (1, SPEED_ROWS):
-        settings = {"max_new_tokens": tokens, "min_new_tokens": tokens, "seed": 1}
+        settings: dict[str, Any] = {"max_new_tokens": tokens, "min_new_tokens": tokens, "seed": 1}
         generator.generate([""], samples=rows, **settings)
         stopwatch = Stopwatch()
         generator.generate([""], samples=rows, **settings)

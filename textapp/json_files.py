@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ def write_json(path: Path, content: Any) -> None:
     """Write JSON that a person can read, whole or not at all."""
     unfinished = path.with_name(path.name + ".part")
     unfinished.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    unfinished.replace(path)
 
 
 def read_json(path: Path) -> Any:

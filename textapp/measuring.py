@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -27,13 +28,14 @@ from textapp.evaluation.slices import slice_table, text_groups
 from textapp.evaluation.speed import prediction_speed
 from textapp.evaluation.verdict import verdict
 from textapp.fitting import Trained, scored_bytes
-from textapp.models import Classifier, Ensemble, Generator, load
+from textapp.models import Classifier, Ensemble, Generator
 from textapp.models.explaining import explain, method
+from textapp.prediction import load_classifier
 from textapp.teaching import Teaching
 from textapp.text.cache import CachedCleaning
 
 SAMPLE_PROMPTS = ("The movie", "I", "The worst part is", "This is one of the best", "")
-SAMPLE_SETTINGS = {"seed": 0, "temperature": 0.8, "top_k": 0, "top_p": 0.95}
+SAMPLE_SETTINGS: dict[str, Any] = {"seed": 0, "temperature": 0.8, "top_k": 0, "top_p": 0.95}
 SHOWN_TEXTS = 5  # whose words are explained
 SHOWN_WORDS = 100  # the most that such a text has
 ERROR_RATE = 0.1  # that a conformal set of labels may have
@@ -48,7 +50,9 @@ def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[st
         groups: the slices of the test texts, as `slices` gives them.
         measure: how much.
     """
-    test, probabilities = dataset.test, trained.probabilities
+    model, test, probabilities = trained.model, dataset.test, trained.probabilities
+    assert isinstance(model, Classifier) and probabilities is not None  # it classifies
+    assert trained.uncalibrated is not None and trained.validation_probabilities is not None
     names, labels = dataset.label_names, dataset.test.labels
     slices, worst = slice_table(labels, trained.predictions, groups)
     changed = representative(labels, most=measure.perturbed_texts)
@@ -56,7 +60,7 @@ def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[st
         **_facts(trained),
         "metrics": classification_metrics(labels, probabilities, label_names=names, resamples=measure.resamples),
         "calibration": {
-            "temperature": trained.model.temperature,
+            "temperature": model.temperature,
             "before": reliability(labels, trained.uncalibrated),
             "after": reliability(labels, probabilities),
         },
@@ -74,25 +78,27 @@ def classifier_row(trained: Trained, dataset: Dataset, groups: dict[str, list[st
         "slices": slices,
         "worst_slice": worst,
         "robustness": robustness(
-            [test.texts[position] for position in changed],
+            [test.texts[int(position)] for position in changed],
             labels[changed],
-            trained.model.predict_proba,
+            model.predict_proba,
             before=probabilities[changed],
         ),
         "seeds": _seeds(trained, labels),
         "validation_accuracy": (trained.validation_probabilities.argmax(axis=1) == dataset.validation.labels).mean(),
-        "weights": trained.model.weights if isinstance(trained.model, Ensemble) else None,
+        "weights": model.weights if isinstance(model, Ensemble) else None,
         # The model as it comes from the disk, which remembers no cleaned text.
         "cost": _cost(trained)
-        | prediction_speed(load(trained.folder).predict_proba, test.texts, seconds=measure.latency_seconds),
+        | prediction_speed(load_classifier(trained.folder).predict_proba, test.texts, seconds=measure.latency_seconds),
     }
 
 
 def generator_row(trained: Trained, dataset: Dataset, measure: MeasureConfig) -> dict:
     """Return what a generator needs for the test texts, and texts nobody picked."""
-    model, scored = trained.model, bits_per_byte(trained.nats, scored_bytes(dataset))
+    model = trained.model
+    assert isinstance(model, Generator) and trained.nats is not None
+    scored = bits_per_byte(trained.nats, scored_bytes(dataset))
     limit = min(measure.generated_tokens, model.most_new_tokens)
-    settings = SAMPLE_SETTINGS | {"max_new_tokens": limit}
+    settings: dict[str, Any] = SAMPLE_SETTINGS | {"max_new_tokens": limit}
     samples = model.generate(SAMPLE_PROMPTS, **settings)
     return {
         **_facts(trained),
@@ -124,16 +130,15 @@ def between(models: Sequence[Trained], rows: Sequence[dict], dataset: Dataset, m
     trained = [model for model in models if model.model.kind != "dummy"]
     answers = {model.name: model.predictions for model in models}
     found = verdict(labels, answers, {row["name"]: row["cost"] for row in rows})
-    pairs = [pair for pair in combinations([model.name for model in trained], 2) if found["best"] in pair]
-    pairs = [(found["best"], *(name for name in pair if name != found["best"])) for pair in pairs]
+    best, compared = found["best"], [model.name for model in trained]
+    pairs = [(best, b if a == best else a) for a, b in combinations(compared, 2) if best in (a, b)]
+    probabilities = {model.name: model.probabilities for model in models if model.probabilities is not None}
     return {
-        "comparisons": compare_all(
-            labels, {model.name: model.probabilities for model in models}, resamples=measure.resamples
-        ),
+        "comparisons": compare_all(labels, probabilities, resamples=measure.resamples),
         "verdict": found,
         "disagreements": disagreements(test.texts, test.rows, labels, answers, pairs, names),
         "label_errors": likely_label_errors(
-            test.texts, test.rows, labels, {model.name: model.probabilities for model in trained}, names
+            test.texts, test.rows, labels, {model.name: probabilities[model.name] for model in trained}, names
         )
         if trained
         else [],
@@ -151,7 +156,7 @@ def distillation(
 ) -> dict:
     """Return how much of the gap to their teacher the students close, and how much faster they are."""
     labels, by_name = dataset.test.labels, {trained.name: trained for trained in models}
-    teacher = load(teaching.folder)
+    teacher = load_classifier(teaching.folder)
     teacher_speed = prediction_speed(teacher.predict_proba, dataset.test.texts, seconds=measure.latency_seconds)
     rates = {row["name"]: row["cost"]["texts_per_second_batch_64"] for row in rows}
     students = []
@@ -245,18 +250,19 @@ def _explanations(models: Sequence[Trained], dataset: Dataset, measure: MeasureC
         {"row": int(test.rows[i]), "text": test.texts[i], "label": dataset.label_names[test.labels[i]], "models": {}}
         for i in shown
     ]
-    deletion = {}
+    deletion, methods = {}, {}
     for trained in models:
-        answers = trained.predictions
-        words = explain(trained.model, [test.texts[index] for index in shown], answers[shown])
+        model, answers = trained.model, trained.predictions
+        assert isinstance(model, Classifier) and trained.probabilities is not None  # it classifies
+        words = explain(model, [test.texts[index] for index in shown], answers[shown])
         for text, index, weighed in zip(texts, shown, words, strict=True):
             text["models"][trained.name] = {
                 "predicted": dataset.label_names[answers[index]],
                 "probability": float(trained.probabilities[index].max()),
                 "words": [[word, float(weight)] for word, weight in weighed],
             }
-        deletion[trained.name] = _deletion(trained.model, [test.texts[position] for position in curve], answers[curve])
-    methods = {trained.name: method(trained.model) for trained in models}
+        deletion[trained.name] = _deletion(model, [test.texts[int(position)] for position in curve], answers[curve])
+        methods[trained.name] = method(model)
     return {"texts": texts, "deletion": deletion, "method": methods}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from textapp.config import TrainConfig
 from textapp.datasets import Dataset, Split
 from textapp.fitting import Trained, make_model
+from textapp.models import Classifier
 from textapp.resuming import Resuming
 from textapp.text.cache import CachedCleaning
 from textapp.training.progress import Progress
@@ -38,6 +39,7 @@ def train_more_seeds(
         def ask(seed: int = seed) -> np.ndarray:
             """Return the classes that a model trained with a seed predicts for the test texts, int array (N,)."""
             model = make_model(name, config, cleaning, dataset, seed=seed)
+            assert isinstance(model, Classifier)
             history = model.fit(train, dataset.validation, progress=progress)
             progress.line(f"seed {seed}", {"validation accuracy": max(row["val_accuracy"] for row in history)})
             return model.predict_proba(dataset.test.texts).argmax(axis=1)

@@ -219,10 +219,10 @@ def _train_models(
         plain = resuming.model(name, partial(train_model, name, config, *around, tokens=job.tokens))
         models.append(plain)
         train_more_seeds(plain, name, job.dataset.train, *for_seeds)
-        if name in job.quantizable:
+        if config.quantize is not None and name in job.quantizable:
             make = partial(quantize_model, plain, config.quantize, job.dataset, run, progress)
             models.append(resuming.model(f"{name}-{config.quantize}", make))
-        if name in job.students:
+        if teaching is not None and name in job.students:
             progress.model(f"{name}-distilled")
             make = partial(distil_model, plain, teaching, config, *around)
             models.append(resuming.model(f"{name}-distilled", make))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -113,7 +112,7 @@ def whole_csv(output: Path) -> Iterator[TextIO]:
     try:
         with unfinished.open("w", newline="", encoding="utf-8", errors="replace") as file:
             yield file
-        os.replace(unfinished, output)
+        unfinished.replace(output)
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rich.console
@@ -79,7 +80,7 @@ def pretrain(config: PretrainConfig, *, command: str = "", console: rich.console
     check_precision(config.precision)
     cleaning = CachedCleaning(make_cleaning(config.stopwords))
     corpus = read_corpus(config)
-    fingerprint = hashlib.sha256(corpus.hashes).hexdigest()
+    fingerprint = hashlib.sha256(corpus.hashes.data).hexdigest()
     with RunFolder(
         config.output,
         config.run or f"{corpus.name[:70]}-{config.objective}",
@@ -194,7 +195,8 @@ def read_corpus(config: PretrainConfig) -> Corpus:
     Raises:
         UserError: something cannot be read, or there are too few texts.
     """
-    facts, held_out, writer, digests = {"sources": []}, [], TextsWriter(), []
+    facts: dict[str, Any] = {"sources": []}
+    held_out, writer, digests = [], TextsWriter(), []
     seen: set[bytes] = set()
 
     def add(texts: Sequence[str]) -> int:
@@ -223,6 +225,7 @@ def read_corpus(config: PretrainConfig) -> Corpus:
     texts = writer.texts()
     if len(texts) < 2:
         raise UserError(f"there is {len(texts)} text to learn from; give more with --data, --dataset or --unlabelled")
+    assert name is not None  # or there were no texts
     order = np.random.default_rng(config.seed).permutation(len(texts))
     apart = max(1, min(HELD_OUT, int(HELD_OUT_SHARE * len(texts))))
     hashes = np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2)

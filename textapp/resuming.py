@@ -18,6 +18,7 @@ from textapp.fitting import Trained
 from textapp.machine import has_gpu
 from textapp.models import Classifier, Generator, load
 from textapp.run import RunFolder
+from textapp.text.cache import CachedCleaning
 from textapp.text.cleaning import Cleaning
 from textapp.training.progress import Progress, Stopwatch
 
@@ -41,7 +42,7 @@ class Resuming:
         seconds: what the run had taken, before it was interrupted, for what is here.
     """
 
-    def __init__(self, run: RunFolder, cleaning: Cleaning, progress: Progress):
+    def __init__(self, run: RunFolder, cleaning: Cleaning | CachedCleaning, progress: Progress):
         self._run, self._cleaning, self._progress = run, cleaning, progress
         self.seconds = 0.0
 
@@ -122,7 +123,8 @@ class Resuming:
             kept = {key: facts[key] for key in FACTS}
         except (KeyError, TypeError) as error:
             raise damaged(path, error) from error
-        return Trained(name=name, model=model, folder=folder, **kept, **{key: arrays.get(key) for key in ARRAYS})
+        kept |= {key: arrays.get(key) for key in ARRAYS}
+        return Trained(name=name, model=model, folder=folder, **kept)
 
 
 def choices(config: TrainConfig | PretrainConfig, fingerprint: str) -> dict[str, str]:

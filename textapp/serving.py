@@ -52,7 +52,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(self)  # HTTPServer's own asks the network for the machine's name
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = self.socket.getsockname()[:2]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log what failed, but for clients that went away."""
@@ -89,7 +89,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     timeout = SILENCE
     disable_nagle_algorithm = True  # or the end of an answer waits for the client to confirm its beginning
     wbufsize = -1  # header and body in one piece
-    server: Server
+    server: Server  # pyright: ignore[reportIncompatibleVariableOverride] - no other makes one
 
     def do_GET(self) -> None:
         if self.path == "/healthz":
@@ -108,9 +108,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             content = self._content()
             if self.path != self._posts:
                 raise _NotFoundError(f"there is nothing to post to at {self.path[:80]!r}; post to {self._posts}")
-            answer = predict if self._posts == "/predict" else generate
+            model = self.server.model
             with self.server.lock:
-                answered = answer(self.server.model, content)
+                answered = predict(model, content) if isinstance(model, Classifier) else generate(model, content)
         except UserError as error:
             status, answered = 404 if isinstance(error, _NotFoundError) else 400, {"error": str(error)}
         except (ConnectionError, TimeoutError):  # the client went away
@@ -199,9 +199,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             while left > 0 and (block := self.rfile.read1(2**16)):
                 left -= len(block)
 
-    def log_message(self, message: str, *values: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:
         """Log the request line and the status, which hold no texts, where somebody wants to see them (-v)."""
-        LOGGER.info("%s %s", self.client_address[0], ascii(message % values))
+        LOGGER.info("%s %s", self.client_address[0], ascii(format % args))
 
 
 class _NotFoundError(UserError):

@@ -21,7 +21,8 @@ from textapp.fitting import Trained
 from textapp.json_files import write_json
 from textapp.machine import has_tensorflow
 from textapp.memory import give_memory_back
-from textapp.models import Classifier, Generator, load
+from textapp.models import Classifier, Decoder, Generator, load
+from textapp.models.network import NetworkClassifier
 from textapp.reports.write import write_model_cards, write_report
 from textapp.training.progress import Progress
 
@@ -68,8 +69,10 @@ def add_saved_models(models: Sequence[Trained], dataset: Dataset, progress: Prog
 
 def _proof(trained: Trained, dataset: Dataset) -> Proof:
     target = trained.folder / SAVED_MODEL
-    if trained.classifies:
+    if isinstance(trained.model, Classifier):
+        assert trained.probabilities is not None
         return classifier_proof(trained.model, target, dataset.test.texts, trained.probabilities)
+    assert isinstance(trained.model, Decoder)  # the one generator that is exported
     return generator_proof(trained.model, target, dataset.test.some(GENERATOR_TEXTS))
 
 
@@ -187,12 +190,13 @@ def export_version(
 
 def _check(model: Classifier | Generator, exported: Path, texts: Sequence[str], file_format: str) -> dict:
     if file_format == "onnx":
+        assert isinstance(model, NetworkClassifier)  # see `require_onnx`
         return check_onnx(model, exported, texts, model.predict_proba(texts))
-    proof = (
-        generator_proof(model, exported, texts[:GENERATOR_TEXTS])
-        if isinstance(model, Generator)
-        else classifier_proof(model, exported, texts, model.predict_proba(texts))
-    )
+    if isinstance(model, Classifier):
+        proof = classifier_proof(model, exported, texts, model.predict_proba(texts))
+    else:
+        assert isinstance(model, Decoder)  # the one generator that is exported
+        proof = generator_proof(model, exported, texts[:GENERATOR_TEXTS])
     (certificate,) = prove([proof])
     if isinstance(certificate, UserError):
         raise certificate

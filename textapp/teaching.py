@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import filelock
 import keras
@@ -83,6 +84,7 @@ def teach(config: TrainConfig, teacher: Classifier, dataset: Dataset, progress: 
         progress: where to show how far it is.
     """
     folder, train = config.teacher, dataset.train
+    assert folder is not None  # of the teacher
     texts, counts = train.texts, None
     if config.unlabelled is not None:
         held_out = (dataset.validation.texts, dataset.test.texts)
@@ -170,7 +172,7 @@ def answers(teacher: Classifier, folder: Path, texts: Sequence[str], progress: P
             kept = _read(path, shape)  # what another process has finished
             if kept is None:
                 kept = _ask(teacher, texts, unfinished, shape, progress)
-                os.replace(unfinished, path)
+                unfinished.replace(path)
         remove_old(path.parent, keep=path)
     except OSError as error:
         raise UserError(
@@ -199,7 +201,7 @@ def _only_one(path: Path, progress: Progress) -> Iterator[None]:
 
 def _ask(
     teacher: Classifier, texts: Sequence[str], unfinished: Path, shape: tuple[int, int], progress: Progress
-) -> np.ndarray:
+) -> np.memmap:
     """Return a teacher's answers, mapped to a file that keeps them from block to block and may have some already."""
     kept = _read(unfinished, shape, mode="r+")
     if kept is None:
@@ -215,7 +217,7 @@ def _ask(
     return kept
 
 
-def _read(path: Path, shape: tuple[int, int], *, mode: str = "r") -> np.ndarray | None:
+def _read(path: Path, shape: tuple[int, int], *, mode: Literal["r", "r+"] = "r") -> np.memmap | None:
     """Return the array of a file; None where it is not there or another."""
     try:
         found = np.load(path, mmap_mode=mode, allow_pickle=False)

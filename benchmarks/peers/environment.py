@@ -27,6 +27,6 @@ def python_of_peers(environment: Path) -> str:
     requirements = FOLDER / "requirements.txt"
     # Where every version is there already, pip sees so in a second and asks nobody.
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
-    if subprocess.run(command).returncode != 0:
+    if subprocess.run(command, check=False).returncode != 0:
         sys.exit(f"cannot install {requirements} into {environment}; make room and a network, or name another folder")
     return str(python)

@@ -29,7 +29,7 @@ class Worker:
 
     def __init__(self, name: str, command: Sequence[str], *, log: Path, environment: dict[str, str] | None = None):
         self.name, self._log = name, log
-        with open(log, "wb") as errors:
+        with log.open("wb") as errors:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment, text=True
             )

@@ -12,8 +12,12 @@ import typer
 def names_in(package: str, *dicts: str) -> str:
     """Return the names in dict literals of a package, out of its text: importing it takes Keras and seconds."""
     text = (Path(__file__).parents[1] / package / "__init__.py").read_text(encoding="utf-8")
-    literals = {line.target.id: line.value for line in ast.parse(text).body if isinstance(line, ast.AnnAssign)}
-    return ", ".join(key.value for name in dicts for key in literals[name].keys)
+    literals = {
+        line.target.id: line.value
+        for line in ast.parse(text).body
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and isinstance(line.value, ast.Dict)
+    }
+    return ", ".join(ast.literal_eval(key) for name in dicts for key in literals[name].keys if key is not None)
 
 
 DATASETS = names_in("datasets", "DATASETS")

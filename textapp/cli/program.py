@@ -57,7 +57,7 @@ def in_sentences(command: Callable) -> Callable:
 
     signature = inspect.signature(command, eval_str=True)
     known = [*signature.parameters.values(), *COMMON_OPTIONS]
-    run.__signature__ = signature.replace(parameters=known)
+    run.__signature__ = signature.replace(parameters=known)  # pyright: ignore[reportAttributeAccessIssue] - any function has it
     run.__annotations__ = {each.name: each.annotation for each in known}
     del run.__wrapped__
     return run

@@ -338,12 +338,22 @@ def pretrain(
     device: Device = "auto",
 ) -> None:
     """Let a network learn from texts without their labels; train --init-from starts from it."""
-    columns = {"text_column": _of_data(text_column, data, unlabelled), "label_column": label_column}
-    files = {"data": data, "validation": validation, "test": test, "data_dir": data_dir}
+    of_data = {
+        "data": data, "validation": validation, "test": test, "data_dir": data_dir, "label_column": label_column
+    }  # fmt: skip
     read = None
     if dataset is not None or data is not None or not unlabelled:
-        read = DataConfig(dataset=dataset, seed=seed, **columns, **files)
-    elif stray := [name for name, value in (files | {"label_column": label_column}).items() if value is not None]:
+        read = DataConfig(
+            dataset=dataset,
+            data=data,
+            text_column=_of_data(text_column, data, unlabelled),
+            label_column=label_column,
+            validation=validation,
+            test=test,
+            data_dir=data_dir,
+            seed=seed,
+        )
+    elif stray := [name for name, value in of_data.items() if value is not None]:
         flag = "--" + stray[0].replace("_", "-")
         raise UserError(f"{flag} goes with --data FILE or --dataset, which is not given")
     config = PretrainConfig(

@@ -40,6 +40,7 @@ def predict(
         for text, label, score in prediction.answers(classifier, texts):
             typer.echo(f"{label}\t{score:.4f}\t{text!r}")
         return
+    assert data is not None and output is not None  # where there are no texts
     count = prediction.predict_file(classifier, data, output, text_column=text_column, console=console())
     typer.echo(f"Wrote {count:,} answers to {output}.")
 
@@ -231,6 +232,7 @@ def export(
         return
     from textapp.reports import figures
 
+    assert model is not None and to is not None  # where there is no run
     certificate = shipping.export_version(
         model,
         to / str(version),

@@ -19,8 +19,8 @@ def aclimdb(config: DataConfig) -> Source:
     folder = Path(config.data_dir).expanduser()
     paths = {half: _list_texts(folder, half) for half in ("train", "test")}
     examples, sha256 = {}, {}
-    for half in paths:
-        examples[half], sha256[half] = _read_texts(paths[half])
+    for half, found in paths.items():
+        examples[half], sha256[half] = _read_texts(found)
     return Source(
         name="aclimdb",
         train=examples["train"],

@@ -41,12 +41,12 @@ def choose_columns(table: Table, *, text_column: str | None = None, label_column
     if frame.shape[1] == 2:
         text = text or (label and _other_column(frame, label))
         label = label or (text and _other_column(frame, text))
-    for column, option in ((text, "--text-column"), (label, "--label-column")):
-        if column is None:
-            raise UserError(
-                f"cannot tell which column of {table.path} is meant for {option}; "
-                f"give that option with one of {table.columns}"
-            )
+    if text is None or label is None:
+        option = "--text-column" if text is None else "--label-column"
+        raise UserError(
+            f"cannot tell which column of {table.path} is meant for {option}; "
+            f"give that option with one of {table.columns}"
+        )
     return text, label
 
 
@@ -143,5 +143,6 @@ def _to_string(cell: object, path: Path, row: int, column: str) -> str:
             "texts and labels must be strings, numbers or booleans"
         )
     # A table with a gap reads integers as floats: 1.0 is the label 1.
-    whole = isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53
-    return str(int(cell)) if whole else str(cell)
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
+        return str(int(cell))
+    return str(cell)

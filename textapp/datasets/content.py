@@ -24,12 +24,13 @@ class Content(io.BufferedReader):
 
     def __init__(self, path: Path):
         self.path = path
-        super().__init__(_Unpacked(path), BLOCK)
+        self._unpacked = _Unpacked(path)
+        super().__init__(self._unpacked, BLOCK)
 
     @property
     def size(self) -> int:
         """How many bytes were read so far, about."""
-        return self.raw.size
+        return self._unpacked.size
 
     def again(self) -> Content:
         """Return the same file from its beginning."""
@@ -37,7 +38,7 @@ class Content(io.BufferedReader):
 
     def sha256(self) -> str:
         """Return the SHA-256 of the file as it lies on the disk; reads what is left of it."""
-        return self.raw.sha256()
+        return self._unpacked.sha256()
 
 
 class _Unpacked(io.RawIOBase):
@@ -61,7 +62,8 @@ class _Unpacked(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
+    # A `BufferedReader` passes this buffer and no other; every kind of them has no type in Python 3.11.
+    def readinto(self, buffer: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
         data = self._read(len(buffer))
         if self._blank:
             self._blank = not (data if self.size else data.removeprefix(BYTE_ORDER_MARK)).strip()
@@ -85,9 +87,9 @@ class _Unpacked(io.RawIOBase):
         try:
             return self._source.read(size)
         except (OSError, EOFError, zlib.error) as error:
-            if self._packed:
-                raise UserError(f"cannot unpack {self._path}: {error}; is it a whole gzip file?") from error
-            raise UserError(f"cannot read {self._path}: {error.strerror}") from error
+            if isinstance(error, OSError) and not self._packed:
+                raise UserError(f"cannot read {self._path}: {error.strerror}") from error
+            raise UserError(f"cannot unpack {self._path}: {error}; is it a whole gzip file?") from error
 
 
 class _Hashed(io.FileIO):
@@ -97,7 +99,7 @@ class _Hashed(io.FileIO):
         self.digest = hashlib.sha256()
         super().__init__(path)
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(size)
         self.digest.update(data)
         return data

@@ -34,7 +34,7 @@ class Split:
 
     def some(self, most: int) -> list[str]:
         """Return so many texts at most, of every class, the same ones every time."""
-        return [self.texts[position] for position in representative(self.labels, most=most)]
+        return [self.texts[int(position)] for position in representative(self.labels, most=most)]
 
 
 @dataclasses.dataclass(frozen=True)

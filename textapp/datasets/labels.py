@@ -43,7 +43,7 @@ def check_labels(kept: dict[str, Split], labels: Sequence[str], label_names: tup
         if not len(kept[role]):
             taken = ", or each also stands in the test file" if role == "validation" and "test" in kept else ""
             raise UserError(f"the {role} file has no text with a label{taken}")
-        unseen = sorted({labels[index] for index in np.unique(kept[role].labels)} - set(label_names))
+        unseen = sorted({labels[int(index)] for index in np.unique(kept[role].labels)} - set(label_names))
         if unseen:
             raise UserError(
                 f"the {role} file has the labels {shorten(unseen)}, which no training text has; "

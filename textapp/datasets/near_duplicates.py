@@ -24,8 +24,8 @@ def near_duplicates(
     test_texts: Sequence[str],
     *,
     threshold: float = 0.8,
-    train_rows: Sequence[int] | None = None,
-    test_rows: Sequence[int] | None = None,
+    train_rows: Sequence[int] | np.ndarray | None = None,
+    test_rows: Sequence[int] | np.ndarray | None = None,
     examples: int = 5,
 ) -> dict:
     """Count the pairs of a test and a training text that share most of their runs of five words.

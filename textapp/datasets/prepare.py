@@ -14,6 +14,7 @@ from textapp.datasets.description import label_balance
 from textapp.datasets.labels import check_labels, order_labels, shorten
 from textapp.datasets.source import Source
 from textapp.datasets.splitting import stratified_split, stratified_subset
+from textapp.datasets.texts import Texts
 from textapp.errors import UserError
 
 HELD_OUT_SHARE = 0.1  # of every class, for validation and for test each
@@ -82,8 +83,9 @@ def _encode(split: Split, labels: Sequence[str], label_names: tuple[str, ...]) -
 
 def take(split: Split, positions: np.ndarray) -> Split:
     """Return the examples at `positions`, an int array, in that order."""
+    texts = split.texts
     return Split(
-        texts=split.texts.take(positions),
+        texts=texts.take(positions) if isinstance(texts, Texts) else [texts[int(position)] for position in positions],
         labels=split.labels[positions],
         rows=split.rows[positions],
         groups=None if split.groups is None else split.groups[positions],

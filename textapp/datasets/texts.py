@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class _File:
             self.file.close()
 
 
-class Texts(Sequence[str]):
+class Texts(Sequence[str]):  # noqa: PLW1641 - as little as a list has
     """N strings in a temporary file, each read when it is asked for; `TextsWriter` makes them.
 
     A slice and `take` are views of the same file and copy no text. Texts are equal to any sequence of the same
@@ -43,6 +44,10 @@ class Texts(Sequence[str]):
     def __len__(self) -> int:
         return len(self._starts)
 
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Texts: ...
     def __getitem__(self, index: int | slice) -> str | Texts:
         if isinstance(index, slice):
             return Texts(self._file, self._starts[index], self._sizes[index])
@@ -57,8 +62,6 @@ class Texts(Sequence[str]):
         if not isinstance(other, Sequence) or isinstance(other, str):
             return NotImplemented
         return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))
-
-    __hash__ = None
 
     def __repr__(self) -> str:
         return f"<{len(self):,} texts on the disk>"

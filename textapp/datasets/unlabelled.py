@@ -30,7 +30,8 @@ def read_unlabelled(
         UserError: the file cannot be read, has no such column, or no text is left.
     """
     kept_out = {text_hash(text) for texts in held_out for text in texts}
-    counts = collections.Counter(dict.fromkeys(("rows_read", "empty_text", "duplicates", "held_out", "texts"), 0))
+    reasons = ("rows_read", "empty_text", "duplicates", "held_out", "texts")
+    counts: collections.Counter[str] = collections.Counter(dict.fromkeys(reasons, 0))
     seen, writer = set(), TextsWriter()
     for text in read_texts(path, text_column=text_column):
         counts["rows_read"] += 1

@@ -11,7 +11,7 @@ from textapp.evaluation.metrics import checked
 
 
 def accuracy_coverage(labels: np.ndarray, probabilities: np.ndarray, points: int = 50) -> list[dict]:
-    """Returns how accurate the answers are if only the most confident ones are given.
+    """Return how accurate the answers are if only the most confident ones are given.
 
     Texts of equal confidence are answered together, as one threshold cannot part them; there may be fewer
     points for that.
@@ -51,7 +51,7 @@ def conformal(
     test_probabilities: np.ndarray,
     error_rate: float = 0.1,
 ) -> dict | None:
-    """Answers with sets of classes that miss the true one no more often than asked for.
+    """Answer with sets of classes that miss the true one no more often than asked for.
 
     Split conformal prediction: a text's score is 1 less the probability of its true class, and a set holds
     every class whose score is at most the ceil((n + 1) (1 - error_rate))-th smallest of the n validation

@@ -21,8 +21,8 @@ from textapp.evaluation.significance import holm
 from textapp.evaluation.wording import SIGNIFICANCE_LEVEL
 
 
-def bits_per_byte(nats: np.ndarray, sizes: Sequence[int]) -> dict:
-    """Returns what a generator needs for the texts.
+def bits_per_byte(nats: np.ndarray, sizes: Sequence[int] | np.ndarray) -> dict:
+    """Return what a generator needs for the texts.
 
     Args:
         nats: float64 array of shape (N,), the negative log-likelihood of each text.
@@ -34,17 +34,18 @@ def bits_per_byte(nats: np.ndarray, sizes: Sequence[int]) -> dict:
     """
     if sum(sizes) == 0:
         return {"bits_per_byte": 0.0, "interval": None}
-    samples = resampled(_measure(nats, sizes), len(nats))["bits"]
-    return {"bits_per_byte": bits_of(nats, sizes), "interval": percentile_interval(samples)}
+    measure = _measure(nats, sizes)
+    samples = resampled(measure, len(nats))["bits"]
+    return {"bits_per_byte": measured(measure, len(nats))["bits"], "interval": percentile_interval(samples)}
 
 
-def bits_of(nats: np.ndarray, sizes: Sequence[int]) -> float:
-    """Returns the bits per byte of texts, as `bits_per_byte` takes them, that have one."""
-    return measured(_measure(nats, sizes), len(nats))["bits"]
+def bits_of(nats: np.ndarray, sizes: Sequence[int] | np.ndarray) -> float:
+    """Return the bits per byte of texts, as `bits_per_byte` takes them, that have one."""
+    return float(_measure(nats, sizes)(np.ones((len(nats), 1)))["bits"][0])
 
 
-def compare_generators(nats: Mapping[str, np.ndarray], sizes: Sequence[int]) -> list[dict]:
-    """Returns every pair of generators on the same texts.
+def compare_generators(nats: Mapping[str, np.ndarray], sizes: Sequence[int] | np.ndarray) -> list[dict]:
+    """Return every pair of generators on the same texts.
 
     Args:
         nats: for each generator the negative log-likelihood of each text, float64 (N,).
@@ -59,10 +60,10 @@ def compare_generators(nats: Mapping[str, np.ndarray], sizes: Sequence[int]) -> 
         return []
     nats = {name: np.asarray(found, np.float64) for name, found in nats.items()}
     resamples = enough_resamples(math.comb(len(nats), 2), size=len(sizes) * len(nats))
-    values, samples = {}, {}
-    for name, found in nats.items():
-        values[name] = bits_of(found, sizes)
-        samples[name] = resampled(_measure(found, sizes), len(found), resamples=resamples)["bits"]
+    values = {name: bits_of(found, sizes) for name, found in nats.items()}
+    samples = {
+        name: resampled(_measure(found, sizes), len(found), resamples=resamples)["bits"] for name, found in nats.items()
+    }
     pairs = []
     for a, b in combinations(nats, 2):
         differing = int((nats[a] != nats[b]).sum())
@@ -74,8 +75,8 @@ def compare_generators(nats: Mapping[str, np.ndarray], sizes: Sequence[int]) -> 
     return pairs
 
 
-def fewest_bits(nats: Mapping[str, np.ndarray], sizes: Sequence[int], pairs: Sequence[dict]) -> list[str]:
-    """Says which generator needs the fewest bits per byte, and whether that is more than chance.
+def fewest_bits(nats: Mapping[str, np.ndarray], sizes: Sequence[int] | np.ndarray, pairs: Sequence[dict]) -> list[str]:
+    """Say which generator needs the fewest bits per byte, and whether that is more than chance.
 
     Args:
         nats, sizes: as for `compare_generators`, and
@@ -100,7 +101,7 @@ def fewest_bits(nats: Mapping[str, np.ndarray], sizes: Sequence[int], pairs: Seq
     return [f"{head}, {fewer} fewer than {second}; that is not more than chance could give {how}: no difference shown."]
 
 
-def _measure(nats: np.ndarray, sizes: Sequence[int]) -> Measure:
+def _measure(nats: np.ndarray, sizes: Sequence[int] | np.ndarray) -> Measure[str]:
     bits, size = np.asarray(nats, np.float64) / math.log(2), np.asarray(sizes, np.float64)
 
     def measure(counts: np.ndarray) -> dict[str, np.ndarray]:

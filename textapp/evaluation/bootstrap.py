@@ -7,13 +7,15 @@ few sums over arrays of shape (N, R): R resamples side by side.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from typing import TypeVar, overload
 
 import numpy as np
 from scipy import stats
 
+Metric = TypeVar("Metric", bound=Hashable)
 # Takes counts, float64 array of shape (N, R), and returns for each metric its values, (R,), NaN where a resample
 # leaves it undefined. Counts of shape (N, 1) that are all 1 give the metrics of the texts themselves.
-Measure = Callable[[np.ndarray], dict[Hashable, np.ndarray]]
+Measure = Callable[[np.ndarray], dict[Metric, np.ndarray]]
 # So many counts are held at a time: 2 MB, which stays in a processor's cache.
 COUNTS_AT_A_TIME = 2**18
 LEAST_RESAMPLES = 1_000
@@ -24,14 +26,14 @@ RESAMPLES_PER_PAIR = 80
 AFFORDABLE = 2 * 10**8
 
 
-def measured(measure: Measure, n: int) -> dict[Hashable, float | None]:
-    """Returns each metric of the N texts themselves, None where it is undefined."""
+def measured(measure: Measure[Metric], n: int) -> dict[Metric, float | None]:
+    """Return each metric of the N texts themselves, None where it is undefined."""
     values = {name: float(array[0]) for name, array in measure(np.ones((n, 1))).items()}
     return {name: value if np.isfinite(value) else None for name, value in values.items()}
 
 
-def resampled(measure: Measure, n: int, *, seed: int = 0, resamples: int = 1000) -> dict[Hashable, np.ndarray]:
-    """Returns each metric of every resample.
+def resampled(measure: Measure[Metric], n: int, *, seed: int = 0, resamples: int = 1000) -> dict[Metric, np.ndarray]:
+    """Return each metric of every resample.
 
     The resamples depend on `n`, `seed` and `resamples` alone, so the values of two models on the same texts
     are paired: those at one place are from one resample.
@@ -53,7 +55,7 @@ def resampled(measure: Measure, n: int, *, seed: int = 0, resamples: int = 1000)
 
 
 def percentile_interval(values: np.ndarray) -> list[float] | None:
-    """Returns the 95 % percentile interval [low, high] of a metric's resamples, shape (R,).
+    """Return the 95 % percentile interval [low, high] of a metric's resamples, shape (R,).
 
     Resamples that leave the metric undefined (NaN) are left out; None where all of them do.
     """
@@ -62,7 +64,7 @@ def percentile_interval(values: np.ndarray) -> list[float] | None:
 
 
 def enough_resamples(pairs: int, *, size: int) -> int:
-    """Returns how many resamples let corrected p-values be small enough, or as many of them as take some seconds.
+    """Return how many resamples let corrected p-values be small enough, or as many of them as take some seconds.
 
     Args:
         pairs: how many p-values are corrected together.
@@ -72,7 +74,7 @@ def enough_resamples(pairs: int, *, size: int) -> int:
 
 
 def affordable(resamples: int, *, size: int) -> int:
-    """Returns so many resamples, or as many of them as take some seconds, though never fewer than 200.
+    """Return so many resamples, or as many of them as take some seconds, though never fewer than 200.
 
     Args:
         resamples: how many are wanted.
@@ -81,10 +83,18 @@ def affordable(resamples: int, *, size: int) -> int:
     return min(resamples, max(FEWEST_RESAMPLES, AFFORDABLE // size))
 
 
+@overload
+def paired_difference(
+    value_a: float, value_b: float, samples_a: np.ndarray, samples_b: np.ndarray, *, differing: int
+) -> dict: ...
+@overload
+def paired_difference(
+    value_a: float | None, value_b: float | None, samples_a: np.ndarray, samples_b: np.ndarray, *, differing: int
+) -> dict | None: ...
 def paired_difference(
     value_a: float | None, value_b: float | None, samples_a: np.ndarray, samples_b: np.ndarray, *, differing: int
 ) -> dict | None:
-    """Returns how far two models' values of one metric lie apart, from the same resamples of the same texts.
+    """Return how far two models' values of one metric lie apart, from the same resamples of the same texts.
 
     Args:
         value_a: the metric of the texts themselves.
@@ -110,7 +120,7 @@ def paired_difference(
 
 
 def two_sided_p_value(differences: np.ndarray) -> float:
-    """Returns the p-value of no difference, from the resampled differences of two models, shape (R,).
+    """Return the p-value of no difference, from the resampled differences of two models, shape (R,).
 
     It is twice the share of resamples on the rarer side of zero, one added to both counts so that it is never
     0: the level at which the percentile interval starts to hold zero (Davison and Hinkley 1997, "Bootstrap
@@ -122,7 +132,7 @@ def two_sided_p_value(differences: np.ndarray) -> float:
 
 
 def bootstrap_interval(correct: np.ndarray, *, seed: int = 0, resamples: int = 1000) -> list[float]:
-    """Returns the 95 % percentile bootstrap interval of the share of True.
+    """Return the 95 % percentile bootstrap interval of the share of True.
 
     Where all or none are True every resample is the same, and the interval is Wilson's: seven right of seven do not
     say that none will be wrong.
@@ -148,7 +158,7 @@ def bootstrap_interval(correct: np.ndarray, *, seed: int = 0, resamples: int = 1
 
 
 def wilson_interval(hits: int, n: int) -> list[float]:
-    """Returns Wilson's 95 % interval [low, high] of the share of hits among n texts, n > 0.
+    """Return Wilson's 95 % interval [low, high] of the share of hits among n texts, n > 0.
 
     Wilson 1927, "Probable inference, the law of succession, and statistical inference".
     """
@@ -157,7 +167,7 @@ def wilson_interval(hits: int, n: int) -> list[float]:
 
 
 def _counts(n: int, *, seed: int, resamples: int) -> Iterator[np.ndarray]:
-    """Yields how often each text is in each resample, float64 arrays of shape (N, some resamples)."""
+    """Yield how often each text is in each resample, float64 arrays of shape (N, some resamples)."""
     _check_resamples(resamples)
     rng = np.random.default_rng(seed)
     width = max(1, COUNTS_AT_A_TIME // n)

@@ -17,7 +17,7 @@ SMALLEST_LOG = math.log(np.finfo(np.float32).tiny)
 
 
 def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = CONFIDENCE_BINS) -> dict:
-    """Compares confidence, the probability of the answer, with accuracy, in bins of equal width.
+    """Compare confidence, the probability of the answer, with accuracy, in bins of equal width.
 
     Args:
         labels: true classes, int array of shape (N,).
@@ -56,7 +56,7 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = CONFI
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the temperature that, dividing the logits, makes the log loss smallest (Guo et al. 2017).
+    """Return the temperature that, dividing the logits, makes the log loss smallest (Guo et al. 2017).
 
     Fit it on validation texts. Logarithms of probabilities do as well as logits: they differ by a constant in
     each row, which softmax does not see.
@@ -102,7 +102,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Returns the probabilities that softmax gives for logits divided by the temperature.
+    """Return the probabilities that softmax gives for logits divided by the temperature.
 
     Args:
         probabilities: float array of shape (N, C); a 0 stays 0.

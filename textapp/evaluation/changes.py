@@ -21,7 +21,7 @@ def changes(
     old_name: str = "the old run",
     new_name: str = "the new run",
 ) -> list[dict]:
-    """Says of each model that two runs have whether it has become worse by more than chance.
+    """Say of each model that two runs have whether it has become worse by more than chance.
 
     McNemar's test, one-sided and exact at every size. P-values are corrected by Holm over the models, so that a run
     in which nothing is worse is called worse in any of them less often than once in 20 times. A model that is right
@@ -67,12 +67,12 @@ def changes(
 def generator_changes(
     old_nats: Mapping[str, np.ndarray],
     new_nats: Mapping[str, np.ndarray],
-    sizes: Sequence[int],
+    sizes: Sequence[int] | np.ndarray,
     *,
     old_name: str = "the old run",
     new_name: str = "the new run",
 ) -> list[dict]:
-    """Says of each generator that two runs have whether it needs more bits per byte by more than chance.
+    """Say of each generator that two runs have whether it needs more bits per byte by more than chance.
 
     The paired bootstrap over the texts, two-sided, its p-values corrected by Holm over those that score any text
     otherwise than before.
@@ -106,7 +106,7 @@ def generator_changes(
 
 
 def _bits_sentence(change: dict, *, n: int, names: tuple[str, str], tested: int) -> str:
-    """Returns a generator's change in words; ours stand first, as Markdown wants it."""
+    """Return a generator's change in words; ours stand first, as Markdown wants it."""
     model, (old_name, new_name) = change["model"], names
     if not change["difference"]:
         return (
@@ -123,12 +123,12 @@ def _bits_sentence(change: dict, *, n: int, names: tuple[str, str], tested: int)
 
 
 def _p_value(only_old: int, only_new: int) -> float:
-    """Returns how likely a fair coin shows at least so many heads, tossed for each text that only one gets right."""
+    """Return how likely a fair coin shows at least so many heads, tossed for each text that only one gets right."""
     return float(stats.binom.sf(only_old - 1, only_old + only_new, 0.5))
 
 
 def _sentence(change: dict, only_old: int, only_new: int, *, n: int, names: tuple[str, str], tested: int) -> str:
-    """Returns a change in words; ours stand first, as Markdown wants it."""
+    """Return a change in words; ours stand first, as Markdown wants it."""
     model, texts, (old_name, new_name) = change["model"], wording.texts(n), names
     if not only_old and not only_new:
         return (

@@ -9,14 +9,14 @@ import numpy as np
 
 def confident_errors(
     texts: Sequence[str],
-    rows: Sequence[int],
+    rows: Sequence[int] | np.ndarray,
     labels: np.ndarray,
     probabilities: np.ndarray,
     label_names: Sequence[str],
     *,
     count: int = 10,
 ) -> list[dict]:
-    """Returns the wrong answers that a classifier was most certain of, the most certain first.
+    """Return the wrong answers that a classifier was most certain of, the most certain first.
 
     Args:
         texts: N texts.
@@ -39,8 +39,8 @@ def confident_errors(
     return [
         _found(texts, rows, position)
         | {
-            "label": label_names[labels[position]],
-            "predicted": label_names[predictions[position]],
+            "label": label_names[int(labels[position])],
+            "predicted": label_names[int(predictions[position])],
             "probability": float(probabilities[position, predictions[position]]),
         }
         for position in _smallest(-probabilities.max(axis=1), wrong)[:count]
@@ -49,7 +49,7 @@ def confident_errors(
 
 def disagreements(
     texts: Sequence[str],
-    rows: Sequence[int],
+    rows: Sequence[int] | np.ndarray,
     labels: np.ndarray,
     predictions_by_name: Mapping[str, np.ndarray],
     pairs: Iterable[tuple[str, str]],
@@ -57,7 +57,7 @@ def disagreements(
     *,
     count: int = 5,
 ) -> list[dict]:
-    """Returns what exactly one of two classifiers gets wrong, the texts in the order of the test split.
+    """Return what exactly one of two classifiers gets wrong, the texts in the order of the test split.
 
     Args:
         texts: N texts.
@@ -82,8 +82,8 @@ def disagreements(
         return [
             _found(texts, rows, position)
             | {
-                "label": label_names[labels[position]],
-                "answers": {name: label_names[predictions_by_name[name][position]] for name in names},
+                "label": label_names[int(labels[position])],
+                "answers": {name: label_names[int(predictions_by_name[name][position])] for name in names},
             }
             for position in positions[:count]
         ]
@@ -105,14 +105,14 @@ def disagreements(
 
 def likely_label_errors(
     texts: Sequence[str],
-    rows: Sequence[int],
+    rows: Sequence[int] | np.ndarray,
     labels: np.ndarray,
     probabilities_by_name: Mapping[str, np.ndarray],
     label_names: Sequence[str],
     *,
     count: int = 10,
 ) -> list[dict]:
-    """Returns the texts whose label the classifiers together believe least; a person has to judge them.
+    """Return the texts whose label the classifiers together believe least; a person has to judge them.
 
     The idea is confident learning's (Northcutt, Jiang & Chuang 2021): where models of different kinds agree
     against a label, the label is often the mistake. Only texts that the mean of the models answers otherwise.
@@ -141,24 +141,24 @@ def likely_label_errors(
     return [
         _found(texts, rows, position)
         | {
-            "label": label_names[labels[position]],
-            "suggested": label_names[suggested[position]],
+            "label": label_names[int(labels[position])],
+            "suggested": label_names[int(suggested[position])],
             "probability": float(given[position]),
         }
         for position in _smallest(given, np.flatnonzero(suggested != labels))[:count]
     ]
 
 
-def _found(texts: Sequence[str], rows: Sequence[int], position: int) -> dict:
+def _found(texts: Sequence[str], rows: Sequence[int] | np.ndarray, position: int) -> dict:
     return {"row": int(rows[position]), "text": texts[position]}
 
 
 def _smallest(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Returns the positions by their values of shape (N,), equal ones in their order."""
+    """Return the positions by their values of shape (N,), equal ones in their order."""
     return positions[np.argsort(values[positions], kind="stable")]
 
 
-def _checked(texts: Sequence[str], rows: Sequence[int], labels: np.ndarray) -> np.ndarray:
+def _checked(texts: Sequence[str], rows: Sequence[int] | np.ndarray, labels: np.ndarray) -> np.ndarray:
     labels = np.asarray(labels)
     if not (labels.shape == (len(texts),) == (len(rows),)):
         raise ValueError(f"there are {len(texts)} texts, {len(rows)} rows and classes of shape {labels.shape}")

@@ -14,12 +14,12 @@ def deletion_curve(
     token_lists: Sequence[Sequence[str]],
     weights: Sequence[Sequence[float]],
     predict_tokens: Callable[[list[list[str]]], np.ndarray],
-    classes: Sequence[int],
+    classes: Sequence[int] | np.ndarray,
     *,
     shares: Sequence[float] = SHARES,
     seed: int = 0,
 ) -> dict[str, list[float]]:
-    """Follows the probability of a class while words are taken out of the texts.
+    """Follow the probability of a class while words are taken out of the texts.
 
     An explanation that is true to the model makes it fall faster without the words of most weight than without as
     many random ones (DeYoung et al. 2020, "ERASER", there called comprehensiveness).
@@ -53,7 +53,7 @@ def deletion_curve(
         "random": [generator.permutation(length) for length in lengths],
     }
     shortened = [
-        [tokens[i] for i in sorted(order[_count(share, len(tokens)) :])]
+        [tokens[int(i)] for i in sorted(order[_count(share, len(tokens)) :])]
         for positions in orders.values()
         for share in shares
         for tokens, order in zip(token_lists, positions, strict=True)
@@ -65,5 +65,5 @@ def deletion_curve(
 
 
 def _count(share: float, length: int) -> int:
-    """Returns how many tokens a share is, rounded up, though not because of 0.1 * 30 = 3.0000000000000004."""
+    """Return how many tokens a share is, rounded up, though not because of 0.1 * 30 = 3.0000000000000004."""
     return math.ceil(share * length - 1e-9)

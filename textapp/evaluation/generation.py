@@ -163,7 +163,7 @@ def longest_copies(samples: Sequence[str], training_texts: Iterable[str]) -> np.
     while size:
         open_ones = np.flatnonzero(lengths == 0)
         if len(open_ones):
-            lengths[open_ones] = _copies_from(size, [samples[row] for row in open_ones], training_texts)
+            lengths[open_ones] = _copies_from(size, [samples[int(row)] for row in open_ones], training_texts)
         size //= 2
     return lengths
 

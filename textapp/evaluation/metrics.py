@@ -33,7 +33,7 @@ def classification_metrics(
     seed: int = 0,
     resamples: int | None = None,
 ) -> dict:
-    """Measures a classifier on the texts it was asked about.
+    """Measure a classifier on the texts it was asked about.
 
     The predicted class is the most probable one, the first of them where several are. See `answer_measure`,
     `ranking_measure` and `probability_measure` for what the metrics are. A metric that these texts leave
@@ -90,8 +90,8 @@ def classification_metrics(
     }
 
 
-def answer_measure(labels: np.ndarray, predictions: np.ndarray, *, classes: int) -> Measure:
-    """Returns what measures the answers alone, each as in scikit-learn.
+def answer_measure(labels: np.ndarray, predictions: np.ndarray, *, classes: int) -> Measure[str]:
+    """Return what measures the answers alone, each as in scikit-learn.
 
     `accuracy`. `balanced_accuracy`: the mean recall of the classes that are a label of any text. `macro_f1`: a
     class that is neither a true nor a predicted label of any text does not count; one that is only one of them
@@ -123,8 +123,8 @@ def answer_measure(labels: np.ndarray, predictions: np.ndarray, *, classes: int)
     return measure
 
 
-def ranking_measure(labels: np.ndarray, probabilities: np.ndarray) -> Measure:
-    """Returns what measures the order that the probabilities bring the texts into, as in scikit-learn.
+def ranking_measure(labels: np.ndarray, probabilities: np.ndarray) -> Measure[str]:
+    """Return what measures the order that the probabilities bring the texts into, as in scikit-learn.
 
     `roc_auc` and `average_precision`: of the second class where there are two, else the mean over all classes,
     each against the rest. Undefined where any class is no label of any text. A resample that lacks one of more
@@ -152,8 +152,8 @@ def ranking_measure(labels: np.ndarray, probabilities: np.ndarray) -> Measure:
     return measure
 
 
-def probability_measure(labels: np.ndarray, probabilities: np.ndarray) -> Measure:
-    """Returns what measures the probabilities themselves.
+def probability_measure(labels: np.ndarray, probabilities: np.ndarray) -> Measure[str]:
+    """Return what measures the probabilities themselves.
 
     `log_loss` in nats. `brier`: the squared differences to 1 for the true class and 0 for the others, summed
     over the classes and averaged over the texts, 0 to 2 (Brier 1950); with two classes half of it, the squared
@@ -182,7 +182,7 @@ def probability_measure(labels: np.ndarray, probabilities: np.ndarray) -> Measur
 
 
 def confidence_bin(confidence: np.ndarray, bins: int = CONFIDENCE_BINS) -> np.ndarray:
-    """Returns in which of the bins of equal width each confidence lies, int array of shape (N,).
+    """Return in which of the bins of equal width each confidence lies, int array of shape (N,).
 
     A bin holds its upper edge and not its lower one.
     """
@@ -193,7 +193,7 @@ def confidence_bin(confidence: np.ndarray, bins: int = CONFIDENCE_BINS) -> np.nd
 def checked(
     labels: np.ndarray, probabilities: np.ndarray, *, classes: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns labels as int64 (N,) and probabilities as float64 (N, C), or says what is wrong with them.
+    """Return labels as int64 (N,) and probabilities as float64 (N, C), or says what is wrong with them.
 
     Args:
         labels: as given.
@@ -224,7 +224,7 @@ def checked(
 
 
 def _ranked(positive: np.ndarray, scores: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
-    """Returns what computes the areas under one class's ROC and precision-recall curves.
+    """Return what computes the areas under one class's ROC and precision-recall curves.
 
     Args:
         positive: bool array of shape (N,).
@@ -259,21 +259,21 @@ def _ranked(positive: np.ndarray, scores: np.ndarray) -> Callable[[np.ndarray], 
 
 
 def _sums_before(counts: np.ndarray) -> np.ndarray:
-    """Returns the sums of the first 0, 1, ... N rows, shape (N + 1, R)."""
+    """Return the sums of the first 0, 1, ... N rows, shape (N + 1, R)."""
     sums = np.zeros((len(counts) + 1, counts.shape[1]))
     np.cumsum(counts, axis=0, out=sums[1:])
     return sums
 
 
 def _mean_where(counted: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Returns the means over the classes that count, NaN where none does; both arrays are (C, R)."""
+    """Return the means over the classes that count, NaN where none does; both arrays are (C, R)."""
     number = counted.sum(axis=0)
     means = np.where(counted, values, 0).sum(axis=0) / np.maximum(number, 1)
     return np.where(number > 0, means, np.nan)
 
 
 def _per_class(labels: np.ndarray, predictions: np.ndarray, label_names: Sequence[str]) -> dict:
-    """Returns {name: {precision, recall, f1, support}} for labels and predictions of shape (N,)."""
+    """Return {name: {precision, recall, f1, support}} for labels and predictions of shape (N,)."""
     columns = metrics.precision_recall_fscore_support(
         labels, predictions, labels=np.arange(len(label_names)), zero_division=0
     )
@@ -284,6 +284,6 @@ def _per_class(labels: np.ndarray, predictions: np.ndarray, label_names: Sequenc
 
 
 def _smoothed(probabilities: np.ndarray) -> np.ndarray:
-    """Returns rows of shape (N, C) in float64 with no zero in them that sum to 1."""
+    """Return rows of shape (N, C) in float64 with no zero in them that sum to 1."""
     clipped = np.clip(probabilities, SMALLEST_PROBABILITY, 1.0)
     return clipped / clipped.sum(axis=1, keepdims=True)

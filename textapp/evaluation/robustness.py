@@ -82,7 +82,7 @@ def robustness(
     names: Iterable[str] | None = None,
     before: np.ndarray | None = None,
 ) -> list[dict]:
-    """Counts how many answers change when the texts are perturbed.
+    """Count how many answers change when the texts are perturbed.
 
     Args:
         texts: N texts, N > 0.
@@ -113,7 +113,7 @@ def robustness(
 
 
 def _one(name: str, texts: list[str], labels: np.ndarray, predict: Predict, answers: np.ndarray, seed: int) -> dict:
-    """Returns the row of one perturbation; `answers` are the predicted classes before it, (N,)."""
+    """Return the row of one perturbation; `answers` are the predicted classes before it, (N,)."""
     perturb = PERTURBATIONS[name]
     generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
     perturbed = [perturb(text, generator) for text in texts]
@@ -137,7 +137,7 @@ def _one(name: str, texts: list[str], labels: np.ndarray, predict: Predict, answ
 
 
 def _around_change(before: str, after: str) -> dict[str, str]:
-    """Returns both texts, cut at the same place to at most 300 characters around their first difference."""
+    """Return both texts, cut at the same place to at most 300 characters around their first difference."""
     change = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), len(before))
     longest = max(len(before), len(after))
     start = max(0, min(change - EXAMPLE_CHARACTERS // 2, longest - EXAMPLE_CHARACTERS))

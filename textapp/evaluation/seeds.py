@@ -16,7 +16,7 @@ PERMUTATIONS = 10_000  # of the answers to the texts that seeds disagree on, whe
 
 
 def seed_spread(labels: np.ndarray, predictions_by_seed: Sequence[np.ndarray]) -> dict:
-    """Tells the spread over seeds from the noise of a test set of this size.
+    """Tell the spread over seeds from the noise of a test set of this size.
 
     The seeds share the test texts, so the standard error of an accuracy, which a different test set would
     bring, is none of their spread. Whether they differ by more than the texts on which they disagree can
@@ -45,12 +45,12 @@ def seed_spread(labels: np.ndarray, predictions_by_seed: Sequence[np.ndarray]) -
     accuracies = right.mean(axis=1)
     mean = float(accuracies.mean())
     error = math.sqrt(mean * (1 - mean) / len(labels))
-    spread = float(accuracies.std(ddof=1)) if len(right) > 1 else None
-    test, p_value = _test(right) if len(right) > 1 else (None, None)
+    spread, p_value = None, None
     noise = f"another {wording.texts(len(labels))} would move it by {error:.4f} (standard error)"
-    if spread is None:
-        sentence = f"One seed only, accuracy {mean:.3f}; {noise}."
-    else:
+    sentence = f"One seed only, accuracy {mean:.3f}; {noise}."
+    if len(right) > 1:
+        spread = float(accuracies.std(ddof=1))
+        test, p_value = _test(right)
         difference = "differ by more than chance" if p_value < SIGNIFICANCE_LEVEL else "show no difference"
         sentence = (
             f"Over {len(right)} seeds the accuracy is {mean:.3f} with a standard deviation of {spread:.4f}; {noise}. "
@@ -67,7 +67,7 @@ def seed_spread(labels: np.ndarray, predictions_by_seed: Sequence[np.ndarray]) -
 
 
 def _test(right: np.ndarray) -> tuple[str, float]:
-    """Returns what test it was and its p-value, for a bool array of shape (seeds, N) with two seeds or more."""
+    """Return what test it was and its p-value, for a bool array of shape (seeds, N) with two seeds or more."""
     if len(right) == 2:
         found = paired_test(np.ones(right.shape[1], dtype=bool), *right)
         return f"McNemar, {found['test']}", found["p_value"]

@@ -24,7 +24,7 @@ EXACT_BELOW = 25
 
 
 def paired_test(labels: np.ndarray, predictions_a: np.ndarray, predictions_b: np.ndarray) -> dict:
-    """Runs McNemar's test on two classifiers' answers to the same texts.
+    """Run McNemar's test on two classifiers' answers to the same texts.
 
     The test looks only at the texts that exactly one of the two gets right: were they equally good, each
     such text would be a fair coin. Below `EXACT_BELOW` of them the coins are counted exactly; from there on
@@ -62,7 +62,7 @@ def paired_test(labels: np.ndarray, predictions_a: np.ndarray, predictions_b: np
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Returns p-values corrected for how many there are, in the order given.
+    """Return p-values corrected for how many there are, in the order given.
 
     Whatever the truth, the chance that any of them falls below 0.05 without a difference stays below 0.05
     (Holm 1979, "A simple sequentially rejective multiple test procedure").
@@ -76,7 +76,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def smallest_difference(n: int, discordance: float, *, pairs: int = 1) -> float | None:
-    """Returns the smallest accuracy difference that McNemar's test shows on so many texts, at 80 % power.
+    """Return the smallest accuracy difference that McNemar's test shows on so many texts, at 80 % power.
 
     It is d in Connor's formula for the number of pairs, n = ((z_a sqrt(q) + z_b sqrt(q - d^2)) / d)^2, with q
     the discordance, z_a for 0.05 over `pairs`, two-sided, and z_b for a power of 0.8 (Connor 1987, "Sample size for
@@ -110,7 +110,7 @@ def compare_all(
     seed: int = 0,
     resamples: int | None = None,
 ) -> dict | None:
-    """Compares every two classifiers: McNemar's test, and the paired bootstrap for macro-F1 and ROC-AUC.
+    """Compare every two classifiers: McNemar's test, and the paired bootstrap for macro-F1 and ROC-AUC.
 
     P-values are corrected over the pairs, for each of the three measures by itself (see `holm`). A bootstrap
     p-value cannot fall below 2 / (resamples + 1), so many pairs take more resamples than 1,000.
@@ -161,7 +161,7 @@ def compare_all(
 
 
 def accuracy_pairs(labels: np.ndarray, predictions: Mapping[str, np.ndarray]) -> list[dict]:
-    """Returns `paired_test` of every two classifiers, with their names and corrected p-values."""
+    """Return `paired_test` of every two classifiers, with their names and corrected p-values."""
     pairs = [
         {"a": a, "b": b, **paired_test(labels, predictions[a], predictions[b])} for a, b in combinations(predictions, 2)
     ]
@@ -173,7 +173,7 @@ def accuracy_pairs(labels: np.ndarray, predictions: Mapping[str, np.ndarray]) ->
 def _add_bootstrap(
     pairs: list[dict], labels: np.ndarray, probabilities: Mapping[str, np.ndarray], *, seed: int, resamples: int
 ) -> None:
-    """Adds `macro_f1` and `roc_auc` to the pairs; labels are (N,), probabilities (N, C) for each name."""
+    """Add `macro_f1` and `roc_auc` to the pairs; labels are (N,), probabilities (N, C) for each name."""
     parts = [
         (name, part)
         for name, given in probabilities.items()
@@ -202,21 +202,21 @@ def _add_bootstrap(
 
 
 def pair_of(pairs: list[dict], a: str, b: str) -> dict:
-    """Returns the pair of two classifiers, whichever of them it names first."""
+    """Return the pair of two classifiers, whichever of them it names first."""
     return next(pair for pair in pairs if {pair["a"], pair["b"]} == {a, b})
 
 
 def count_discordant(
     labels: np.ndarray, predictions_a: np.ndarray, predictions_b: np.ndarray, *, names: tuple[str, str]
 ) -> tuple[int, int]:
-    """Returns how many texts only the first and only the second gets right."""
+    """Return how many texts only the first and only the second gets right."""
     a_right = is_right(labels, predictions_a, name=names[0])
     b_right = is_right(labels, predictions_b, name=names[1])
     return int((a_right & ~b_right).sum()), int((b_right & ~a_right).sum())
 
 
 def is_right(labels: np.ndarray, predictions: np.ndarray, *, name: str) -> np.ndarray:
-    """Returns where the predictions are right, bool array of shape (N,)."""
+    """Return where the predictions are right, bool array of shape (N,)."""
     predictions = np.asarray(predictions)
     if labels.ndim != 1 or not len(labels):
         raise ValueError(f"labels has shape {labels.shape}; it must be (N,) with N > 0")

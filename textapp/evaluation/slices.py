@@ -31,7 +31,7 @@ def text_groups(
     *,
     sources: Sequence[str | None] | None = None,
 ) -> dict[str, list[str]]:
-    """Returns for every slice the group that each text is in.
+    """Return for every slice the group that each text is in.
 
     Args:
         texts: N texts.
@@ -54,7 +54,7 @@ def text_groups(
     if known is not None:
         is_known = known if callable(known) else frozenset(known).__contains__
         groups["unknown words"] = [_unknown(tokens, is_known) for tokens in token_lists]
-    groups["class"] = [label_names[label] for label in labels]
+    groups["class"] = [label_names[int(label)] for label in labels]
     if sources is not None:
         groups["source"] = ["no source" if source is None else str(source) for source in sources]
     return groups
@@ -63,7 +63,7 @@ def text_groups(
 def slice_table(
     labels: np.ndarray, predictions: np.ndarray, groups: Mapping[str, Sequence[str]]
 ) -> tuple[list[dict], dict | None]:
-    """Measures the accuracy of a classifier in every group of every slice.
+    """Measure the accuracy of a classifier in every group of every slice.
 
     The worst group is the one of at least 30 texts that is furthest below the other texts, among those where
     chance is no explanation: the upper end of its 95 % interval lies below the accuracy elsewhere. Several
@@ -104,7 +104,7 @@ def slice_table(
 
 
 def _measured(right: np.ndarray, inside: np.ndarray) -> dict:
-    """Returns n, accuracy, interval and difference of a group, bool arrays of shape (N,)."""
+    """Return n, accuracy, interval and difference of a group, bool arrays of shape (N,)."""
     hits, n = int(right[inside].sum()), int(inside.sum())
     elsewhere = None if n == len(right) else float(right[~inside].mean())
     return {
@@ -116,7 +116,7 @@ def _measured(right: np.ndarray, inside: np.ndarray) -> dict:
 
 
 def _lengths(lengths: Sequence[int]) -> list[str]:
-    """Returns the name of the quarter that each length is in; quarters that coincide become one."""
+    """Return the name of the quarter that each length is in; quarters that coincide become one."""
     if not lengths:
         return []
     # The lower of two values, so that every edge is a length that occurs.
@@ -139,7 +139,7 @@ def _unknown(tokens: Sequence[str], is_known: Callable[[str], bool]) -> str:
 
 
 def _natural(name: str) -> list:
-    """Sorts "up to 90 words" before "121 to 170 words": by the numbers in a name, then by the name."""
+    """Sort "up to 90 words" before "121 to 170 words": by the numbers in a name, then by the name."""
     numbers = re.findall("[0-9]+", name.replace(",", ""))
     # Compared as strings after their lengths: int() refuses a label of thousands of digits.
     return [[(len(digits), digits) for digits in (number.lstrip("0") for number in numbers)], name]

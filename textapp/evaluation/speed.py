@@ -21,7 +21,7 @@ def prediction_speed(
     seconds: float = 2.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict:
-    """Times a prediction function at batch 1, 32 and 64.
+    """Time a prediction function at batch 1, 32 and 64.
 
     Each call is made once untimed before it is timed, so that compiling for a new length does not count.
 
@@ -62,7 +62,7 @@ def prediction_speed(
 
 
 def _percentile(seconds: list[float], p: int, *, least: int) -> float | None:
-    """Returns milliseconds, None of fewer calls than `least`."""
+    """Return milliseconds, None of fewer calls than `least`."""
     return 1000 * float(np.percentile(seconds, p)) if len(seconds) >= least else None
 
 
@@ -73,7 +73,7 @@ def _seconds(
     seconds: float,
     clock: Callable[[], float],
 ) -> list[float]:
-    """Returns the time of each timed call: half of the seconds go to warm up, half to measure what is warm."""
+    """Return the time of each timed call: half of the seconds go to warm up, half to measure what is warm."""
     start = clock()
     warm = []
     for texts in calls:

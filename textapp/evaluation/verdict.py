@@ -24,7 +24,7 @@ def verdict(
     *,
     seed: int = 0,
 ) -> dict:
-    """Names the most accurate classifier and says whether its lead over the next is more than chance.
+    """Name the most accurate classifier and say whether its lead over the next is more than chance.
 
     The best is picked on the same rows that the tests run on. P-values corrected over all pairs allow for
     that, so it is these that decide; the accuracy of the best of many stays a little flattered.
@@ -55,12 +55,13 @@ def verdict(
     sentences = [_answer("Most accurate", ranking, ranked, pairs)]
     if len(ranking) > 2:
         sentences[0] += f" Picked as the best of {len(ranking)} on the same texts, its accuracy is a little flattered."
-    for key, bound, words in COST_QUESTIONS if costs is not None else ():
-        values = {name: costs.get(name, {}).get(key) for name in ranking}
-        fitting = [name for name in ranking if values[name] is not None and values[name] < bound]
-        sentences.append(_answer(f"Most accurate {words}", fitting, ranked, pairs))
-        if unknown := [name for name in ranking if values[name] is None]:
-            sentences[-1] += f" Not measured: {', '.join(unknown)}."
+    if costs is not None:
+        for key, bound, words in COST_QUESTIONS:
+            values = {name: costs.get(name, {}).get(key) for name in ranking}
+            fitting = [name for name, value in values.items() if value is not None and value < bound]
+            sentences.append(_answer(f"Most accurate {words}", fitting, ranked, pairs))
+            if unknown := [name for name, value in values.items() if value is None]:
+                sentences[-1] += f" Not measured: {', '.join(unknown)}."
     runner_up = ranking[1] if len(ranking) > 1 else None
     test = pair_of(pairs, ranking[0], runner_up) if runner_up else {}
     return {
@@ -74,7 +75,7 @@ def verdict(
 
 
 def with_sentences(found: dict | None, more: Sequence[str]) -> dict | None:
-    """Returns a verdict that says more, or one of these sentences alone where there is none on classifiers.
+    """Return a verdict that says more, or one of these sentences alone where there is none on classifiers.
 
     Args:
         found: what `verdict` returned; None without classifiers.
@@ -85,7 +86,7 @@ def with_sentences(found: dict | None, more: Sequence[str]) -> dict | None:
 
 
 def _sentence(ranked: Mapping[str, list[float]], pairs: list[dict], *, n: int) -> str:
-    """Returns the verdict in plain words; `ranked` is {name: [accuracy, low, high]}, the best first."""
+    """Return the verdict in plain words; `ranked` is {name: [accuracy, low, high]}, the best first."""
     best, *others = ranked
     accuracy = f"{ranked[best][0]:.3f}"
     if not others:
@@ -101,7 +102,7 @@ def _sentence(ranked: Mapping[str, list[float]], pairs: list[dict], *, n: int) -
 
 
 def _answer(question: str, fitting: list[str], ranked: Mapping[str, list[float]], pairs: list[dict]) -> str:
-    """Returns a question's answer: the first of the fitting classifiers beside the best of all or the next.
+    """Return a question's answer: the first of the fitting classifiers beside the best of all or the next.
 
     Args:
         question: its first words.

@@ -9,7 +9,7 @@ POWER = 0.8
 
 
 def pair_verdict(pair: dict, *, n: int, corrected: bool) -> str:
-    """Returns what McNemar's test says of a pair; a word of ours stands first, as Markdown wants it."""
+    """Return what McNemar's test says of a pair; a word of ours stands first, as Markdown wants it."""
     a, b = (pair["a"], pair["b"]) if pair["difference"] >= 0 else (pair["b"], pair["a"])
     shown = pair["smallest_difference"]
     bound = (
@@ -25,7 +25,7 @@ def pair_verdict(pair: dict, *, n: int, corrected: bool) -> str:
 
 
 def chance(test: dict, *, corrected: bool) -> str:
-    """Returns the end of the sentence that starts with a lead, without its full stop."""
+    """Return the end of the sentence that starts with a lead, without its full stop."""
     corrected_p = f"{'Holm-corrected ' if corrected else ''}{p_value(test['p_value_holm'])}"
     how = f"(McNemar, {test['test']}, {corrected_p})"
     if test["p_value_holm"] < SIGNIFICANCE_LEVEL:
@@ -34,16 +34,16 @@ def chance(test: dict, *, corrected: bool) -> str:
 
 
 def texts(n: int) -> str:
-    """Returns 1,250 test texts."""
+    """Return 1,250 test texts."""
     return f"{n:,} test text{'s' if n != 1 else ''}"
 
 
 def points(difference: float) -> str:
-    """Returns how far two accuracies lie apart in percentage points, two digits where one decimal hides it."""
+    """Return how far two accuracies lie apart in percentage points, two digits where one decimal hides it."""
     percent = 100 * abs(difference)
     return f"{f'{percent:.1f}' if percent >= 0.1 else f'{percent:.2g}'} points"
 
 
 def p_value(p: float) -> str:
-    """Returns p = 0.039, or p < 0.001 where three digits hide it."""
+    """Return p = 0.039, or p < 0.001 where three digits hide it."""
     return f"p = {p:.{2 if p >= 0.1 else 3}f}" if p >= 0.0005 else "p < 0.001"

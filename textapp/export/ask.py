@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -32,13 +33,13 @@ def end_with_parent():
 
 
 def main(questions_file, answers_file):
+    """Answer the questions of a file in another."""
     end_with_parent()
     start = time.perf_counter()
     import tensorflow as tf
 
     imported = time.perf_counter() - start
-    with open(questions_file, encoding="utf-8") as file:
-        asked = json.load(file)
+    asked = json.loads(Path(questions_file).read_text(encoding="utf-8"))
     answers = []
     for each in asked:
         try:
@@ -47,8 +48,7 @@ def main(questions_file, answers_file):
         except Exception as error:  # whatever TensorFlow raises at damaged content; its messages have many lines
             told = [line.strip() for line in str(error).splitlines() if line.strip() and not line.endswith(":")]
             answers.append({"error": told[0] if told else repr(error)})
-    with open(answers_file, "w", encoding="utf-8") as file:
-        json.dump(answers, file)
+    Path(answers_file).write_text(json.dumps(answers), encoding="utf-8")
 
 
 def answers_of(saved_model, questions):
@@ -94,14 +94,14 @@ def operations(saved_model):
     """Return the names of all ops in the graph and its functions, sorted."""
     from tensorflow.core.protobuf import saved_model_pb2
 
-    with open(os.path.join(saved_model, "saved_model.pb"), "rb") as file:
-        content = saved_model_pb2.SavedModel.FromString(file.read())
-    names = set()
+    content = saved_model_pb2.SavedModel.FromString((Path(saved_model) / "saved_model.pb").read_bytes())
+    names, functions = set(), set()
     for meta_graph in content.meta_graphs:
         names.update(node.op for node in meta_graph.graph_def.node)
         for function in meta_graph.graph_def.library.function:
             names.update(node.op for node in function.node_def)
-    return sorted(names - {function.signature.name for function in meta_graph.graph_def.library.function})
+            functions.add(function.signature.name)
+    return sorted(names - functions)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from textapp.errors import UserError
 from textapp.export.cleaning_ops import CleaningOps
-from textapp.export.subword_ops import SubwordOps, valid
+from textapp.export.subword_ops import SubwordOps, joined, valid
 from textapp.export.wordpiece_ops import WordPieceOps
 from textapp.models.classifier import Classifier
 from textapp.models.ensemble import Ensemble
@@ -20,6 +20,7 @@ from textapp.models.linear import NGRAMS_FILE, NgramClassifier
 from textapp.models.lstm_layer import tensorflow_loop
 from textapp.models.network import VOCABULARY_FILE, NetworkClassifier
 from textapp.models.pretrained import MiniLM
+from textapp.text.cleaning import Cleaning
 from textapp.text.pretrained_tokens import RULES, BytePieces, WordPieces
 from textapp.text.vocabulary import PADDING_ID, UNKNOWN_ID
 
@@ -71,6 +72,7 @@ class TokensModule(ClassifierModule):
 
     def __init__(self, model: Classifier, *, lines: Path, unknown: int):
         super().__init__(model)
+        assert isinstance(model.cleaning, Cleaning)  # from the disk
         self.cleaning = CleaningOps(model.cleaning)
         # The file becomes an asset of the SavedModel, so the folder can be moved.
         self.table = tf.lookup.StaticHashTable(
@@ -86,15 +88,19 @@ class TokensModule(ClassifierModule):
         )
 
 
+def _fixed(values: np.ndarray) -> tf.Variable:
+    """Return weights that nobody trains."""
+    return tf.Variable(values, dtype=tf.float32, trainable=False)  # pyright: ignore[reportArgumentType] - takes arrays
+
+
 class NgramModule(TokensModule):
     """`NgramClassifier` again: count the n-grams, weight them, add up."""
 
     def __init__(self, model: NgramClassifier, folder: Path):
         super().__init__(model, lines=folder / NGRAMS_FILE, unknown=-1)
         weights, bias = model.class_weights_and_bias
-        self.weights = tf.Variable(weights, dtype=tf.float32, trainable=False)
-        self.bias = tf.Variable(bias, dtype=tf.float32, trainable=False)
-        self.feature_weights = tf.Variable(model.feature_weights, dtype=tf.float32, trainable=False)
+        self.weights, self.bias = _fixed(weights), _fixed(bias)
+        self.feature_weights = _fixed(model.feature_weights)
         self.settings = model  # plain flags; nothing of it that tf.Module would track
 
     def logits(self, text: tf.Tensor) -> tf.Tensor:
@@ -136,7 +142,7 @@ class NetworkModule(TokensModule):
     def logits(self, text: tf.Tensor) -> tf.Tensor:
         token_ids = shortened(self.table.lookup(self.cleaning(text)), self.sequence_length)
         is_empty = token_ids.row_lengths() == 0
-        unknown = tf.RaggedTensor.from_row_lengths(
+        unknown = tf.RaggedTensor.from_row_lengths(  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
             tf.fill([tf.math.count_nonzero(is_empty)], tf.constant(UNKNOWN_ID, tf.int64)),
             tf.cast(is_empty, tf.int64),
         )
@@ -171,7 +177,7 @@ class MiniLMModule(ClassifierModule):
         for pattern, replacement in RULES:
             text = tf.strings.regex_replace(text, pattern, replacement)
         start, end = (tf.tile(tf.constant(ids, tf.int32), [tf.size(text), 1]) for ids in self.around)
-        token_ids = tf.concat([start, self.pieces.encode(text), end], axis=1)
+        token_ids = joined([start, self.pieces.encode(text), end])
         return self.network(padded(shortened(token_ids, self.sequence_length)), training=False)
 
 
@@ -189,10 +195,10 @@ def shortened(token_ids: tf.RaggedTensor, sequence_length: int) -> tf.RaggedTens
 def padded(token_ids: tf.RaggedTensor) -> dict[str, tf.Tensor]:
     """Return what a network reads of the ids of texts."""
     padding_mask = tf.sequence_mask(token_ids.row_lengths())
-    token_ids = tf.cast(token_ids.to_tensor(PADDING_ID), tf.int32)
+    filled = tf.cast(token_ids.to_tensor(PADDING_ID), tf.int32)
     # No texts at all make an array of width 0, which the networks cannot read.
-    missing = [[0, 0], [0, tf.maximum(1 - tf.shape(token_ids)[1], 0)]]
-    return {"token_ids": tf.pad(token_ids, missing), "padding_mask": tf.pad(padding_mask, missing)}
+    missing = [[0, 0], [0, tf.maximum(1 - tf.shape(filled)[1], 0)]]
+    return {"token_ids": tf.pad(filled, missing), "padding_mask": tf.pad(padding_mask, missing)}
 
 
 class EnsembleModule(ClassifierModule):

@@ -29,7 +29,7 @@ class CleaningOps(tf.Module):
         )
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """Returns the tokens of each text.
+        """Return the tokens of each text.
 
         Args:
             texts: string tensor of shape (N,); bytes that are no UTF-8 count as U+FFFD.

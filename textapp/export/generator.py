@@ -10,7 +10,7 @@ from unittest import mock
 import keras
 import tensorflow as tf
 
-from textapp.export.subword_ops import token_ops, valid
+from textapp.export.subword_ops import joined, token_ops, valid
 from textapp.models.decoder import Decoder
 from textapp.models.decoding import generate_ids
 from textapp.text.subwords import END_ID
@@ -47,18 +47,22 @@ class GeneratorModule(tf.Module):
     def score(self, text):
         # As `Decoder.bits_per_byte`: each text in windows of `context` tokens, each token a target once.
         targets = self.subwords.encode(text)
-        inputs = tf.concat([self._starts(text), targets], axis=1)[:, :-1]
+        inputs = joined([self._starts(text), targets])[:, :-1]
         lengths = targets.row_lengths()
         windows = -(-lengths // self.context)
         missing = windows * self.context - lengths
-        padding = tf.RaggedTensor.from_row_lengths(tf.fill([tf.reduce_sum(missing)], END_ID), missing)
+        padding = tf.RaggedTensor.from_row_lengths(  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
+            tf.fill([tf.reduce_sum(missing)], END_ID), missing
+        )
         inputs, targets = (
-            tf.reshape(tf.concat([part, padding], axis=1).flat_values, [-1, self.context]) for part in (inputs, targets)
+            tf.reshape(joined([part, padding]).flat_values, [-1, self.context]) for part in (inputs, targets)
         )
         logits = self.network({"token_ids": inputs, "padding_mask": tf.ones_like(inputs, tf.bool)}, training=False)
         logits = tf.cast(logits, tf.float32)[:, :, : self.size]
         nats = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
-        nats = tf.RaggedTensor.from_row_lengths(tf.reshape(nats, [-1]), windows * self.context).to_tensor()
+        nats = tf.RaggedTensor.from_row_lengths(  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
+            tf.reshape(nats, [-1]), windows * self.context
+        ).to_tensor()
         nats *= tf.sequence_mask(lengths, tf.shape(nats)[1], tf.float32)
         size = tf.strings.length(text, unit="BYTE")
         bits = tf.reduce_sum(nats, axis=1) / tf.math.log(2.0)
@@ -79,11 +83,12 @@ class GeneratorModule(tf.Module):
     def _generate(self, prompt, max_new_tokens, temperature, top_k, top_p, seed) -> tf.Tensor:
         max_new_tokens = tf.clip_by_value(max_new_tokens, 1, self.context - 1)
         ids = self.subwords.encode(prompt)
-        ids = tf.concat([self._starts(prompt), ids], axis=1)[:, -(self.context - max_new_tokens) :]
+        ids = joined([self._starts(prompt), ids])[:, -(self.context - max_new_tokens) :]
         lengths = tf.cast(ids.row_lengths(), tf.int32)
         length = tf.reduce_max(tf.concat([lengths, [1]], axis=0)) + max_new_tokens
         token_ids = ids.to_tensor(END_ID)
-        token_ids = tf.pad(token_ids, [[0, 0], [0, length - tf.shape(token_ids)[1]]], constant_values=END_ID)
+        missing = [[0, 0], [0, length - tf.shape(token_ids)[1]]]
+        token_ids = tf.pad(token_ids, missing, constant_values=END_ID)  # pyright: ignore[reportArgumentType] - not only int
         inputs = {
             "token_ids": token_ids,
             "padding_mask": tf.sequence_mask(lengths, length),

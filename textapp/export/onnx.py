@@ -17,7 +17,7 @@ import numpy as np
 from textapp.errors import UserError
 from textapp.export.parity import certify
 from textapp.export.whole import whole
-from textapp.models import Classifier, load
+from textapp.models import load
 from textapp.models.network import VOCABULARY_FILE, NetworkClassifier
 from textapp.run import bytes_on_disk
 
@@ -25,8 +25,8 @@ ONNX_FILE = "model.onnx"
 BESIDE = (VOCABULARY_FILE, "cleaning.json", "labels.json", "model.json")
 
 
-def require_onnx(model: object, folder: Path) -> None:
-    """Raise UserError where a model cannot become ONNX, or the packages are missing."""
+def require_onnx(model: object, folder: Path) -> NetworkClassifier:
+    """Return a model that can become ONNX; raise UserError where it cannot, or the packages are missing."""
     if not isinstance(model, NetworkClassifier):
         raise UserError(f"{folder} cannot become ONNX: it is no network that classifies cleaned tokens")
     if model.quantization is not None:
@@ -34,6 +34,7 @@ def require_onnx(model: object, folder: Path) -> None:
     for package in ("tf2onnx", "onnxruntime"):
         if importlib.util.find_spec(package) is None:
             raise UserError(f"ONNX needs {package}; run `python -m pip install -r requirements-onnx.txt`")
+    return model
 
 
 def export_onnx(folder: Path, target: Path) -> None:
@@ -48,8 +49,7 @@ def export_onnx(folder: Path, target: Path) -> None:
     Raises:
         UserError: the model cannot become ONNX, or the target is there or cannot be written.
     """
-    model = load(folder)
-    require_onnx(model, folder)
+    model = require_onnx(load(folder), folder)
     for layer in model.network._flatten_layers():
         if isinstance(layer, keras.layers.LSTM):
             # The loop that Keras has for every layer of the kind: ONNX knows no op of TensorFlow's or cuDNN's.
@@ -65,7 +65,7 @@ def export_onnx(folder: Path, target: Path) -> None:
             shutil.copy(folder / name, unfinished / name)
 
 
-def check_onnx(model: Classifier, target: Path, texts: Sequence[str], probabilities: np.ndarray) -> dict:
+def check_onnx(model: NetworkClassifier, target: Path, texts: Sequence[str], probabilities: np.ndarray) -> dict:
     """Ask the ONNX file, with onnxruntime and this program's token ids, and compare.
 
     Args:

@@ -18,7 +18,8 @@ from typing import TypeVar
 
 LOGGER = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[2]
-Given, Done = TypeVar("Given"), TypeVar("Done")
+Given = TypeVar("Given")
+Done = TypeVar("Done")
 FORMATS = ("savedmodel", "onnx")
 SCRATCH = "textapp-process-"  # how the folders of temporary files begin
 SECONDS_A_DAY = 24 * 60 * 60

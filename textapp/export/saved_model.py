@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from textapp.errors import UserError
-from textapp.export.classifier import EnsembleModule, MiniLMModule, NetworkModule, NgramModule
+from textapp.export.classifier import ClassifierModule, EnsembleModule, MiniLMModule, NetworkModule, NgramModule
 from textapp.export.generator import GeneratorModule
 from textapp.export.whole import whole
 from textapp.models import load
@@ -21,7 +21,7 @@ from textapp.models.pretrained import MiniLM
 
 
 @functools.singledispatch
-def make_module(model: object, folder: Path) -> tf.Module:
+def make_module(model: object, folder: Path) -> ClassifierModule | GeneratorModule:
     """Return the module that does in a graph what `model`, loaded from `folder`, does in Python.
 
     Raises:
@@ -38,8 +38,8 @@ make_module.register(Decoder, GeneratorModule)
 
 @make_module.register
 def _(model: Ensemble, folder: Path) -> EnsembleModule:
-    members = [make_module(member, folder / MEMBERS / name) for name, member in model.members.items()]
-    return EnsembleModule(model, members)
+    modules = [make_module(member, folder / MEMBERS / name) for name, member in model.members.items()]
+    return EnsembleModule(model, [module for module in modules if isinstance(module, ClassifierModule)])  # all of them
 
 
 def export(folder: Path, target: Path) -> None:

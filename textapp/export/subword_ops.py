@@ -6,9 +6,12 @@ some rare characters otherwise than the library that learned the merges; this ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from textapp.text.generator_tokens import Tokens
+from textapp.text.preset_tokens import PresetTokens
 from textapp.text.spelled import FIRST_BYTE, FIRST_PIECE, Spelled
 from textapp.text.subwords import SPLIT_PATTERN, Subwords
 
@@ -77,7 +80,9 @@ class SpelledOps(TokenOps):
         first = tf.concat([word[:1] >= 0, word[1:] != word[:-1]], axis=0)
         kept = (own < 0) | first
         ids, word = tf.boolean_mask(ids, kept), tf.boolean_mask(word, kept)
-        return tf.RaggedTensor.from_value_rowids(tf.cast(ids, tf.int32), word, nrows=spelled.nrows())
+        return tf.RaggedTensor.from_value_rowids(  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
+            tf.cast(ids, tf.int32), word, nrows=spelled.nrows()
+        )
 
 
 class SubwordOps(TokenOps):
@@ -129,7 +134,9 @@ class SubwordOps(TokenOps):
         ids, word, _ = tf.while_loop(
             unfinished, merge, (ids, word, self._pair_ranks(ids, word)), shape_invariants=(unknown,) * 3
         )
-        return tf.RaggedTensor.from_value_rowids(tf.cast(ids, tf.int32), word, nrows=count)
+        return tf.RaggedTensor.from_value_rowids(  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
+            tf.cast(ids, tf.int32), word, nrows=count
+        )
 
     def _pair_ranks(self, ids: tf.Tensor, word: tf.Tensor) -> tf.Tensor:
         """Return when the pairs of neighbours within words were learned; later than all where they were not."""
@@ -139,7 +146,13 @@ class SubwordOps(TokenOps):
 
 def token_ops(tokens: Tokens) -> TokenOps:
     """Return the twin of a generator's tokens."""
+    assert not isinstance(tokens, PresetTokens)  # of what is not exported
     return SubwordOps(tokens) if isinstance(tokens, Subwords) else SpelledOps(tokens)
+
+
+def joined(parts: Sequence[tf.Tensor | tf.RaggedTensor]) -> tf.RaggedTensor:
+    """Return rows of all parts, in each row one after the other; one of the parts is ragged."""
+    return tf.concat(parts, axis=1)  # pyright: ignore[reportCallIssue, reportArgumentType] - takes both kinds
 
 
 def valid(texts: tf.Tensor) -> tf.Tensor:
@@ -149,7 +162,7 @@ def valid(texts: tf.Tensor) -> tf.Tensor:
 
 def _every_second(chosen: tf.Tensor) -> tf.Tensor:
     """Return of each run of True the first, the third, ...: "aaa" holds the pair "aa" once, not twice."""
-    starts = chosen & ~tf.concat([[False], chosen[:-1]], axis=0)
+    starts = chosen & tf.logical_not(tf.concat([[False], chosen[:-1]], axis=0))
     positions = tf.range(tf.size(chosen))
     run = tf.maximum(tf.cumsum(tf.cast(starts, tf.int32)) - 1, 0)
     return (positions - tf.gather(tf.boolean_mask(positions, starts), run)) % 2 == 0

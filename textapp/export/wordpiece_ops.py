@@ -67,7 +67,10 @@ class WordPieceOps(tf.Module):
         values = tf.where(kept, tf.repeat(values, lengths), tf.gather(self._characters, places))
         text_of = tf.repeat(codes.value_rowids(), lengths)
         return tf.strings.unicode_encode(
-            tf.RaggedTensor.from_value_rowids(values, text_of, nrows=codes.nrows()), "UTF-8"
+            tf.RaggedTensor.from_value_rowids(  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
+                values, text_of, nrows=codes.nrows()
+            ),
+            "UTF-8",
         )
 
     def _encode_words(self, words: tf.Tensor) -> tf.RaggedTensor:
@@ -100,11 +103,12 @@ class WordPieceOps(tf.Module):
             found = self._ids.lookup(prefix + candidates)
             best = tf.reduce_max(tf.where(found >= 0, size, 0), axis=1)
             none = tf.equal(best, 0)
+            some = tf.logical_not(none)
             hopeless = tf.concat([hopeless, tf.boolean_mask(word, none)], axis=0)
             chosen = tf.gather(found, tf.maximum(best, 1) - 1, axis=1, batch_dims=1)
-            ids = tf.concat([ids, tf.boolean_mask(chosen, ~none)], axis=0)
-            owners = tf.concat([owners, tf.boolean_mask(word, ~none) * (LONGEST_WORD + 1) + turn], axis=0)
-            goes_on = ~none & (best < left)
+            ids = tf.concat([ids, tf.boolean_mask(chosen, some)], axis=0)
+            owners = tf.concat([owners, tf.boolean_mask(word, some) * (LONGEST_WORD + 1) + turn], axis=0)
+            goes_on = some & (best < left)
             return (
                 tf.boolean_mask(word, goes_on),
                 tf.boolean_mask(start + best, goes_on),
@@ -133,7 +137,7 @@ class WordPieceOps(tf.Module):
             [tf.boolean_mask(owners, kept), known * (LONGEST_WORD + 1), unknown * (LONGEST_WORD + 1)], axis=0
         )
         order = tf.argsort(owners)
-        return tf.RaggedTensor.from_value_rowids(
+        return tf.RaggedTensor.from_value_rowids(  # pyright: ignore[reportAttributeAccessIssue] - not in the stubs
             tf.cast(tf.gather(ids, order), tf.int32), tf.gather(owners, order) // (LONGEST_WORD + 1), nrows=count
         )
 
@@ -147,7 +151,8 @@ def _what_becomes_of_characters(tokenizer: tokenizers.Tokenizer) -> tuple[list[s
         The different texts that characters become, a blank where a word ends, the first standing for those that stay
         as they are; and for each code point the position in them, int32 of shape (0x110000,).
     """
-    different, rows = {None: 0}, np.zeros(sys.maxunicode + 1, np.int32)
+    different: dict[str, int] = {}
+    rows = np.zeros(sys.maxunicode + 1, np.int32)
     alone = _Alone(tokenizer)
     points = [point for point in range(len(rows)) if point not in _SURROGATES and chr(point) != _APART]
     for start in range(0, len(points), _CHUNK):
@@ -156,8 +161,8 @@ def _what_becomes_of_characters(tokenizer: tokenizers.Tokenizer) -> tuple[list[s
         for point, part in zip(chunk, parts, strict=True):
             text = "".join(alone[character] for character in part)
             if text != chr(point):
-                rows[point] = different.setdefault(text, len(different))
-    return ["?", *list(different)[1:]], rows
+                rows[point] = different.setdefault(text, 1 + len(different))
+    return ["?", *different], rows
 
 
 class _Alone(dict):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
-from textapp.models.writing import Reader
+from textapp.models.writing import Ids, Reader
 from textapp.text.subwords import END_ID
 
 
@@ -32,7 +32,7 @@ class CachedReader(Reader):
         self.hidden, self._length = self.hidden[:, : len(ids)], len(ids)
         return np.repeat(logits, rows, axis=0)
 
-    def step(self, tokens: Sequence[int], parents: Sequence[int] | None = None) -> np.ndarray:
+    def step(self, tokens: Ids, parents: Ids | None = None) -> np.ndarray:
         parents = np.arange(len(tokens)) if parents is None else parents
         inputs = {
             "token_ids": np.asarray(tokens, np.int32)[:, None],

@@ -6,7 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ from textapp.datasets import Split
 from textapp.errors import UserError
 from textapp.models.cached_reader import CachedReader
 from textapp.models.causal_network import make_backbone, make_network, make_reader
-from textapp.models.causal_presets import WANTED, load_causal
+from textapp.models.causal_presets import WANTED, CausalPreset, load_causal
 from textapp.models.folder import read_json, require_file, write_json
 from textapp.models.generator import Generator
 from textapp.models.keras_file import COMPILE, load_network, save_network
@@ -66,7 +66,7 @@ class CausalLM(Generator):
     preset: str | None = None
     context: int = 256
     tune: str = "full"
-    learning_rate: float | None = None
+    learning_rate: float = cast("float", None)  # until the model is made
     epochs: int | None = None
     batch_size: int = 8
     weight_decay: float = 0.01
@@ -93,17 +93,11 @@ class CausalLM(Generator):
         """Raise UserError where a model with these options could not be trained."""
         if tune not in TUNES:
             raise UserError(f"--tune is {tune!r}, but of causal-lm can be tuned {list(TUNES)}; choose one of them")
-        where = cls.preset if preset is None else preset
-        if where is None:
-            raise UserError(
-                "causal-lm has no decoder of its own to start from; give --preset a folder in KerasHub's or Hugging "
-                f"Face's format, or a name of KerasHub's such as 'gpt2_base_en', of the {WANTED.families} families"
-            )
-        load_causal(where)
+        _load_preset(cls.preset if preset is None else preset)
 
     def build(self) -> keras.Model:
         """Return the untrained network: {"token_ids", "padding_mask"} of shape (B, T) to logits (B, T, V)."""
-        return make_network(make_backbone(self.architecture), self.subwords)
+        return make_network(make_backbone(self.architecture), self._known_tokens())
 
     def fit(self, train: Split, validation: Split, *, progress: Progress | None = None) -> list[dict[str, float]]:
         """Read the preset and train it; return a row for every look at the validation texts."""
@@ -111,7 +105,7 @@ class CausalLM(Generator):
         keras.utils.set_random_seed(self.seed)
         progress, stopwatch = progress or Progress(), Stopwatch()
         progress.start("reading the preset")
-        preset = load_causal(self.preset)
+        preset = _load_preset(self.preset)
         self.architecture, self.subwords = preset.architecture, preset.tokens
         self.context = min(self.context, preset.context or self.context)
         windows = self._windows(self.learn_tokens(train))
@@ -154,7 +148,7 @@ class CausalLM(Generator):
         return network
 
     def _known_tokens(self) -> PresetTokens:
-        return self.subwords
+        return cast("PresetTokens", self.subwords)  # it has no others
 
     def _load_tokens(self, folder: Path) -> PresetTokens:
         return PresetTokens.load(folder)
@@ -182,7 +176,7 @@ class CausalLM(Generator):
     def _optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         return fine_tuning(
             self.learning_rate,
-            steps=None if self.budget is not None else self.epochs * steps,
+            steps=None if self.epochs is None or self.budget is not None else self.epochs * steps,
             warm_up=self.warm_up,
             accumulate=self.accumulate,
             decay=self.weight_decay,
@@ -224,7 +218,7 @@ class CausalLM(Generator):
             chosen = keras.ops.take_along_axis(network.output, keras.ops.expand_dims(targets, -1), axis=-1)[..., 0]
             scores = chosen - keras.ops.logsumexp(network.output, axis=-1)
             scorer = keras.Model({**network.input, "targets": targets}, scores)
-            reader = make_reader(network.get_layer("backbone"), self.subwords)
+            reader = make_reader(network.get_layer("backbone"), self._known_tokens())
             for part in (scorer, reader):
                 part.compile(jit_compile=COMPILE)
             self._made = network, scorer, reader
@@ -268,3 +262,13 @@ class CausalLM(Generator):
     def _load(self, folder: Path) -> None:
         self.architecture = read_json(require_file(folder, ARCHITECTURE_FILE))
         self.network = load_network(self, folder, rebuild=True)
+
+
+def _load_preset(preset: str | None) -> CausalPreset:
+    """Load the preset; raise UserError where there is none, or it cannot be used."""
+    if preset is None:
+        raise UserError(
+            "causal-lm has no decoder of its own to start from; give --preset a folder in KerasHub's or Hugging "
+            f"Face's format, or a name of KerasHub's such as 'gpt2_base_en', of the {WANTED.families} families"
+        )
+    return load_causal(preset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -51,6 +52,12 @@ def make_reader(backbone: keras_hub.models.Backbone, tokens: PresetTokens) -> ke
 class _Reads:
     """What a `CausalLM` of KerasHub's does in the place of its own loop."""
 
+    tokens: PresetTokens
+    # Its own.
+    backbone: keras_hub.models.Backbone
+    call_with_cache: Callable
+    _build_cache: Callable
+
     def generate_step(self, inputs: dict[str, Any], stop_token_ids: None = None) -> tuple[Any, Any, Any]:
         token_ids = _as_read(inputs["token_ids"], self.tokens)
         if "caches" in inputs:
@@ -63,7 +70,7 @@ class _Reads:
         return _as_written(logits, self.tokens), hidden, ops.take(caches, inputs["parents"], axis=0)
 
 
-_READERS = {
+_READERS: dict[str, Any] = {
     name: type(f"Reading{family.causal_lm.__name__}", (_Reads, family.causal_lm), {})
     for name, family in BY_CLASS.items()
 }

@@ -13,6 +13,7 @@ import numpy as np
 from textapp.datasets import Split
 from textapp.errors import UserError
 from textapp.models.folder import read_json, write_description, write_json
+from textapp.text.cache import CachedCleaning
 from textapp.text.cleaning import Cleaning
 from textapp.training.progress import Progress
 
@@ -22,6 +23,7 @@ class Classifier(abc.ABC):
     """Texts to probabilities. Subclasses are dataclasses: their fields are what a person may tune.
 
     Attributes:
+        name: by which it is chosen.
         label_names: C names in the dataset's order.
         cleaning: texts to tokens.
         seed: for everything that is random.
@@ -36,6 +38,7 @@ class Classifier(abc.ABC):
         takes_teacher: whether `fit` takes probabilities, float32 of shape (N, C), for the labels of the training texts.
     """
 
+    name: ClassVar[str]
     kind: ClassVar[str]
     by_default: ClassVar[bool] = True
     cleans: ClassVar[bool] = True
@@ -44,7 +47,7 @@ class Classifier(abc.ABC):
     takes_teacher: ClassVar[bool] = False
 
     label_names: tuple[str, ...]
-    cleaning: Cleaning
+    cleaning: Cleaning | CachedCleaning
     seed: int = 0
     class_weight: str | None = None
     temperature: float = 1.0

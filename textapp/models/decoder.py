@@ -24,6 +24,7 @@ from textapp.models.keras_file import COMPILE, in_float32, load_network, quantiz
 from textapp.models.layers import drop_no_attention
 from textapp.models.sampling import Sampling
 from textapp.models.starting import check_sizes, start_embedding
+from textapp.models.writing import Reader
 from textapp.text.generator_tokens import Tokens
 from textapp.text.ragged import Ragged
 from textapp.text.subwords import END_ID
@@ -160,13 +161,14 @@ class Decoder(Generator):
         progress, stopwatch = progress or Progress(), Stopwatch()
         progress.start("learning subwords")
         documents = self.learn_tokens(train)
-        timed = self.budget is not None
-        epochs = (self.epochs or 1) if timed else self.epochs  # of one part each; a budget may go on with more
-        checks = epochs if timed else self.checks
+        epochs, checks, training_tokens = self.epochs, self.checks, self.training_tokens
+        if self.budget is not None:
+            epochs = checks = self.epochs or 1  # of one part each; a budget may go on with more
+            training_tokens = sys.maxsize
         windows = Windows(
             pack(self._with_labels(documents, train.labels), context=self.context, end_id=END_ID, seed=self.seed),
             batch_size=self.batch_size,
-            training_tokens=sys.maxsize if timed else self.training_tokens,
+            training_tokens=training_tokens,
             epochs=epochs,
             checks=checks,
             seed=self.seed,
@@ -176,10 +178,12 @@ class Decoder(Generator):
             self.network = self.build()
         self._start(documents)
         trained = self._plain_network()
-        rate = self.learning_rate
-        if not timed:
+        rate, budget = self.learning_rate, None
+        if self.budget is None:
             steps = checks * len(windows)
             rate = warmed_up(rate, steps=steps, rising=min(50, math.ceil(steps / 10)))
+        else:
+            budget = Budget(seconds=self.budget, learning_rate=rate, warm_up=WARM_UP)
         trained.compile(
             optimizer=from_scratch(rate, precision=self.chosen_precision),
             # Padding has weight 0 and must not count as tokens that were predicted perfectly.
@@ -192,11 +196,11 @@ class Decoder(Generator):
             windows,
             self._score_windows(validation.texts[:VALIDATION_TEXTS]),
             monitor="val_loss",
-            epochs=self.epochs if timed else checks,
+            epochs=checks if budget is None else self.epochs,
             patience=self.checks,
             progress=progress,
             computation=self.computation,
-            budget=Budget(seconds=self.budget, learning_rate=rate, warm_up=WARM_UP) if timed else None,
+            budget=budget,
             stopwatch=stopwatch,
             passes=windows.passes,
         )
@@ -299,7 +303,7 @@ class Decoder(Generator):
         logits, _, _ = read({"token_ids": token_ids, "last": (lengths - 1).astype(np.int32)}, stop_token_ids=None)
         return keras.ops.convert_to_numpy(logits)
 
-    def reader(self) -> CachedReader:
+    def reader(self) -> Reader:
         """Return what reads rows of tokens and keeps the keys and values of those before."""
         return CachedReader(self._generate_function(compiled=COMPILE), self.context)
 
@@ -390,18 +394,21 @@ class Decoder(Generator):
                 found.append(added[: int(np.argmax(added == END_ID)) + 1] if END_ID in added else added)
         return found
 
-    def _settings(self, sampling: Sampling, rows: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
+    def _settings(self, sampling: Sampling, rows: Sequence[Sequence[int]]) -> dict[str, np.ndarray | np.generic]:
         """Return what `generate_ids` takes beside prompts; more than the plain settings only where they are wanted."""
-        settings = {"temperature": np.float32(sampling.temperature), "top_p": np.float32(sampling.top_p)}
-        settings["top_k"] = np.int32(sampling.top_k)
+        settings: dict[str, np.ndarray | np.generic] = {
+            "temperature": np.float32(sampling.temperature),
+            "top_p": np.float32(sampling.top_p),
+            "top_k": np.int32(sampling.top_k),
+        }
         if not sampling.adjusts:
             return settings
         seen = np.zeros((len(rows), len(self.subwords)), bool)
         for row, ids in zip(seen, rows, strict=True):
             row[[token for token in ids if token < len(self.subwords)]] = True
         end_from = np.array([len(ids) + sampling.min_new_tokens for ids in rows], np.int32)
-        penalties = {name: np.float32(getattr(sampling, name)) for name in ("min_p", "repetition_penalty")}
-        return settings | penalties | {"seen": seen, "end_from": end_from}
+        settings |= {name: np.float32(getattr(sampling, name)) for name in ("min_p", "repetition_penalty")}
+        return settings | {"seen": seen, "end_from": end_from}
 
     def _generate_function(self, *, compiled: bool):
         if self.network.jit_compile != compiled:

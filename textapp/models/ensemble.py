@@ -37,7 +37,7 @@ class Ensemble(Classifier):
     members: dict[str, Classifier] = dataclasses.field(init=False, repr=False)
 
     @property
-    def cleans(self) -> bool:
+    def cleans(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride] - hangs on the members
         """Whether all members read cleaned tokens."""
         return all(member.cleans for member in self.members.values())
 
@@ -57,7 +57,8 @@ class Ensemble(Classifier):
 
     def mix(self, probabilities: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the mean of the members' probabilities, float32 (N, C), before the temperature."""
-        return np.sum([weight * probabilities[name] for name, weight in self.weights.items()], axis=0, dtype=np.float32)
+        parts = np.array([weight * probabilities[name] for name, weight in self.weights.items()])
+        return parts.sum(axis=0, dtype=np.float32)
 
     def fit(self, train: Split, validation: Split, *, progress: Progress | None = None) -> list[dict[str, float]]:
         """Fit the weights of the members, which are trained already."""
@@ -83,10 +84,12 @@ class Ensemble(Classifier):
         # A name from a file leads to no folder but the members'.
         if not self.weights or not all(re.fullmatch(r"\w[\w.+-]*", name) for name in self.weights):
             raise UserError(f"{folder} is damaged: its weights {self.weights!r} name no members")
-        self.members = {name: load(folder / MEMBERS / name) for name in self.weights}
-        for name, member in self.members.items():
+        self.members = {}
+        for name in self.weights:
+            member = load(folder / MEMBERS / name)
             if not isinstance(member, Classifier) or member.label_names != self.label_names:
                 raise UserError(f"{folder} is damaged: its member {name} is no classifier of {list(self.label_names)}")
+            self.members[name] = member
 
 
 def may_join(model: type[Classifier] | Classifier) -> bool:

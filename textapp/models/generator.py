@@ -27,8 +27,9 @@ PRIOR_TOKENS = 10  # that each token of the vocabulary is taken to have been see
 
 @dataclasses.dataclass(kw_only=True, eq=False)
 class Generator(abc.ABC):
-    """Prompts to texts, seen as they are, never cleaned. Subclasses are dataclasses: their fields are what a person
-    may tune.
+    """Prompts to texts, seen as they are, never cleaned.
+
+    Subclasses are dataclasses: their fields are what a person may tune.
 
     Attributes:
         seed: for everything that is random while training.
@@ -114,6 +115,17 @@ class Generator(abc.ABC):
     def _load(self, folder: Path) -> None:
         """Read what `_save` wrote; the subwords are there."""
 
+    def quantized(self, quantization: str) -> Self:
+        """Return a copy with smaller weights.
+
+        Args:
+            quantization: "int8".
+
+        Raises:
+            UserError: there is none for this kind of model.
+        """
+        raise UserError(f"{self.name} cannot be quantized: {quantization} is for Keras networks")
+
     def negative_log_likelihoods(self, texts: Sequence[str]) -> np.ndarray:
         """Return the nats of each of N texts, float64 of shape (N,)."""
         documents = self.encode(texts)
@@ -158,7 +170,7 @@ class Generator(abc.ABC):
         """Return the ids of each text, without an end of text."""
         return self.subwords.encode(texts)
 
-    def decode(self, token_ids: Sequence[int]) -> str:
+    def decode(self, token_ids: Iterable[int]) -> str:
         """Return the text of ids."""
         return self.subwords.decode(token_ids)
 
@@ -220,7 +232,9 @@ class Generator(abc.ABC):
     def bias(self, label: str | None, sampling: Sampling) -> np.ndarray | None:
         """Return what a label adds to the logits, float32 (V,); None where it adds nothing."""
         number = self._label_number(label)
-        return None if number is None or not sampling.guidance else sampling.guidance * self.label_bias[number]
+        if number is None or self.label_bias is None or not sampling.guidance:
+            return None
+        return sampling.guidance * self.label_bias[number]
 
     def _label_number(self, label: str | None) -> int | None:
         """Return the number of a label; raise UserError where there is no such label."""
@@ -263,9 +277,10 @@ class Generator(abc.ABC):
         model.subwords = model._load_tokens(require_file(folder, TOKENIZER_FOLDER))
         model._load(folder)
         if model.label_names:
-            model.label_bias = np.load(require_file(folder, LABEL_FILE), allow_pickle=False)
-            if model.label_bias.shape != (shape := (len(model.label_names), len(model.subwords))):
-                raise UserError(f"{folder / LABEL_FILE} is damaged: its shape is {model.label_bias.shape}, not {shape}")
+            bias = np.load(require_file(folder, LABEL_FILE), allow_pickle=False)
+            if bias.shape != (shape := (len(model.label_names), len(model.subwords))):
+                raise UserError(f"{folder / LABEL_FILE} is damaged: its shape is {bias.shape}, not {shape}")
+            model.label_bias = bias
         return model
 
 

@@ -22,12 +22,12 @@ def hidden_states(inputs: jax.Array, lengths: jax.Array, directions: Sequence[We
         lengths: int32 (B,), how many tokens each text has, 1 at least.
         directions: Keras's weights of each.
     """
-    (texts, _, width), units = inputs.shape, directions[0][1].shape[0]
+    texts, width, units = inputs.shape[0], inputs.shape[2], directions[0][1].shape[0]
     # cuDNN orders the gates as Keras does and keeps a second bias, which adds nothing.
     matrices = [jnp.ravel(jnp.transpose(part)) for kernel, recurrent, _ in directions for part in (kernel, recurrent)]
     biases = [part for _, _, bias in directions for part in (bias, jnp.zeros_like(bias))]
     state = jnp.zeros((len(directions), texts, units), "float32")
-    hiddens, _, _ = rnn.lstm(
+    hiddens, _, _ = rnn.lstm(  # pyright: ignore[reportGeneralTypeIssues] - what makes its gradient hides its types
         inputs.astype("float32"),
         state,
         state,

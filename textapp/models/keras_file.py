@@ -26,7 +26,7 @@ COMPILE = keras.backend.backend() == "jax"
 Model = TypeVar("Model", bound=Any)
 
 
-def save_network(model: Model, folder: Path) -> None:
+def save_network(model: Any, folder: Path) -> None:
     """Write model.keras, or model.npz with the arrays of a quantized network.
 
     Keras's own file loses which layers inside others are quantized, so that it could not be read again.
@@ -38,7 +38,7 @@ def save_network(model: Model, folder: Path) -> None:
     np.savez_compressed(folder / QUANTIZED_FILE, **{f"{number:04}": array for number, array in enumerate(weights)})
 
 
-def load_network(model: Model, folder: Path, *, rebuild: bool = False) -> keras.Model:
+def load_network(model: Any, folder: Path, *, rebuild: bool = False) -> keras.Model:
     """Read what `save_network` wrote, on either backend.
 
     Args:
@@ -70,7 +70,7 @@ def load_network(model: Model, folder: Path, *, rebuild: bool = False) -> keras.
     return network
 
 
-def in_float32(model: Model) -> keras.Model:
+def in_float32(model: Any) -> keras.Model:
     """Return a trained model's network, its weights in one that computes in float32: itself if it does already."""
     if not any(layer.compute_dtype == "bfloat16" for layer in model.network._flatten_layers()):
         return model.network

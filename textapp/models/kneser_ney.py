@@ -32,18 +32,20 @@ class Level:
         keys: int64 array of shape (n,), (node of the n-gram without its last token) * V + last token; of single
             tokens all V.
         counts: int32 array of shape (n,), how often each stands in the texts.
-        suffixes: int32 array of shape (n,), each n-gram's node one level below without its first token; None of
+        suffixes: int32 array of shape (n,), each n-gram's node one level below without its first token; empty of
             single tokens.
         opening: bool array of shape (n,), whether it begins with the start of a text.
     """
 
     keys: np.ndarray
     counts: np.ndarray
-    suffixes: np.ndarray | None
+    suffixes: np.ndarray
     opening: np.ndarray
 
 
-def count(documents: Sequence[Sequence[int]], *, order: int, vocabulary_size: int, end_id: int) -> list[Level]:
+def count(
+    documents: Sequence[Sequence[int] | np.ndarray], *, order: int, vocabulary_size: int, end_id: int
+) -> list[Level]:
     """Count the n-grams of 1 to `order` tokens, none across two texts.
 
     Args:
@@ -63,7 +65,7 @@ def count(documents: Sequence[Sequence[int]], *, order: int, vocabulary_size: in
         raise ValueError(f"token ids run from {low} to {high}; allowed is 0 to {vocabulary_size - 1}")
     single = np.arange(vocabulary_size)
     counts = np.bincount(stream[~begins], minlength=vocabulary_size).astype(np.int32)
-    levels = [Level(keys=single, counts=counts, suffixes=None, opening=single == end_id)]
+    levels = [Level(keys=single, counts=counts, suffixes=np.zeros(0, np.int32), opening=single == end_id)]
     nodes = stream  # of the n-gram that ends at each place, -1 where the text is not that long yet
     for _ in range(1, order):
         ends = np.flatnonzero(~begins[1:] & (nodes[:-1] >= 0)) + 1
@@ -263,7 +265,7 @@ class NGrams:
         return np.where(known[places] == keys, places, -1)
 
 
-def _stream(documents: Sequence[Sequence[int]], end_id: int) -> tuple[np.ndarray, np.ndarray]:
+def _stream(documents: Sequence[Sequence[int] | np.ndarray], end_id: int) -> tuple[np.ndarray, np.ndarray]:
     """Return all texts one after the other, each between two `end_id`, and where each begins."""
     lengths = np.array([len(document) + 2 for document in documents], np.int64)
     stream = np.full(lengths.sum(), end_id, np.int64)

@@ -81,7 +81,7 @@ class NgramClassifier(Classifier):
 
     def fit(self, train: Split, validation: Split, *, progress: Progress | None = None) -> list[dict[str, float]]:
         for cached in ("_counter", "_weights_and_bias"):
-            self.__dict__.pop(cached, None)
+            vars(self).pop(cached, None)
         vectorizer = CountVectorizer(min_df=min(self.min_documents, len(train)), **self._tokens_and_ngrams())
         documents = self._join(train.texts)
         try:

@@ -33,7 +33,7 @@ class LSTMLanguage(Decoder):
 
     layers: int = 1
     hidden_dim: int = 256
-    jit_compile: bool = False  # the layer has loops of its own that are compiled
+    jit_compile: bool | None = False  # the layer has loops of its own that are compiled
 
     def build(self) -> keras.Model:
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -95,13 +96,15 @@ def fit_masked(
         progress: where to show it.
         stopwatch: began with the fit.
     """
-    shapes = {"batch_size": options.batch_size, "sequence_length": options.sequence_length}
+    make = functools.partial(Batches, batch_size=options.batch_size, sequence_length=options.sequence_length)
     # With labels the last batch is not filled up with texts that are there already.
     unused = [np.zeros(len(found), np.int32) for found in (rows, held_out)]
-    batches = MaskedBatches(Batches(rows, unused[0], seed=options.seed, **shapes), masking, seed=options.seed)
-    others = MaskedBatches(Batches(held_out, unused[1], **shapes), masking, seed=options.seed, fixed=True)
-    rate, budget = options.learning_rate, options.budget
-    if budget is None:
+    batches = MaskedBatches(make(rows, unused[0], seed=options.seed), masking, seed=options.seed)
+    others = MaskedBatches(make(held_out, unused[1]), masking, seed=options.seed, fixed=True)
+    rate, budget = options.learning_rate, None
+    if options.budget is not None:
+        budget = Budget(seconds=options.budget, learning_rate=rate, warm_up=WARM_UP)
+    elif options.epochs is not None:
         steps = options.epochs * len(batches)
         rate = warmed_up(rate, steps=steps, rising=math.ceil(WARM_UP * steps))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")
@@ -117,7 +120,7 @@ def fit_masked(
         patience=sys.maxsize,  # the loss on other texts falls to the end of so few passes
         progress=progress,
         computation=options.computation,
-        budget=None if budget is None else Budget(seconds=budget, learning_rate=rate, warm_up=WARM_UP),
+        budget=budget,
         stopwatch=stopwatch,
     )
     read = int(np.minimum(rows.lengths, options.sequence_length).sum())

@@ -15,7 +15,7 @@ from textapp.models.folder import require_file
 from textapp.models.generator import Generator
 from textapp.models.ngram import VALIDATION_TEXTS, KneserNey
 from textapp.models.sampling import log_softmax
-from textapp.models.writing import Reader
+from textapp.models.writing import Ids, Reader
 from textapp.training.progress import Progress
 
 NGRAM, NETWORK = "ngram", "network"  # the folders of the two
@@ -131,10 +131,10 @@ class Mix(Generator):
     def _load(self, folder: Path) -> None:
         from textapp.models import load  # which knows this class
 
-        parts = [load(require_file(folder, part)) for part in (NGRAM, NETWORK)]
-        if not isinstance(parts[0], KneserNey) or not isinstance(parts[1], Generator):
-            raise UserError(f"{folder} is damaged: its models are {parts[0].name} and {parts[1].name}")
-        self._take(*parts)
+        ngram, network = (load(require_file(folder, part)) for part in (NGRAM, NETWORK))
+        if not isinstance(ngram, KneserNey) or not isinstance(network, Generator):
+            raise UserError(f"{folder} is damaged: its models are {ngram.name} and {network.name}")
+        self._take(ngram, network)
         if len(self.weights) != self.ngram.ngrams.order or not all(0 <= weight <= 1 for weight in self.weights):
             raise UserError(f"{folder} is damaged: its weights are {list(self.weights)}")
 
@@ -150,7 +150,7 @@ class _MixReader(Reader):
         self._rows = [list(ids)] * rows
         return self._mixed(self._reader.start(ids, rows))
 
-    def step(self, tokens: Sequence[int], parents: Sequence[int] | None = None) -> np.ndarray:
+    def step(self, tokens: Ids, parents: Ids | None = None) -> np.ndarray:
         of = range(len(tokens)) if parents is None else parents
         self._rows = [[*self._rows[parent], int(token)] for parent, token in zip(of, tokens, strict=True)]
         return self._mixed(self._reader.step(tokens, parents))

@@ -101,7 +101,7 @@ class KerasClassifier(Classifier):
             patience=self.patience,
             progress=progress or Progress(),
             computation=self.computation,
-            budget=None if self.budget is None else self._budget(len(batches)),
+            budget=self._budget(len(batches)),
             stopwatch=stopwatch,
         )
         self.network = self._finished()
@@ -138,8 +138,10 @@ class KerasClassifier(Classifier):
         """What computes most of it, where that is no plain operations."""
         return attention_path(self.chosen_precision)
 
-    def _budget(self, steps: int) -> Budget:
-        """Return the budget where an epoch has so many steps."""
+    def _budget(self, steps: int) -> Budget | None:
+        """Return the budget, if there is one, where an epoch has so many steps."""
+        if self.budget is None:
+            return None
         first_round = self._usual_epochs(steps) * steps
         return Budget(seconds=self.budget, learning_rate=self.learning_rate, first_round=first_round)
 
@@ -177,7 +179,7 @@ class KerasClassifier(Classifier):
         return Batches(
             rows,
             labels,
-            None if labels is None else _text_weights(labels, class_weights),
+            None if labels is None or class_weights is None else _text_weights(labels, class_weights),
             batch_size=self._rows_at_once,
             sequence_length=self.sequence_length if seed is None else self._learned_length,
             seed=seed,

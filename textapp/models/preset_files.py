@@ -102,7 +102,8 @@ def check_preset(where: str, wanted: Wanted) -> dict | None:
 
 
 def _check_class(where: str, content: object, known: set[str], wanted: Wanted) -> None:
-    found = content.get("class_name") if isinstance(content, dict) else None
+    content = content if isinstance(content, dict) else {}
+    found = content.get("class_name")
     if not isinstance(found, str) or found not in known or content.get("registered_name") != f"keras_hub>{found}":
         raise wanted.refusal(where, found)
 

@@ -120,14 +120,15 @@ def make_encoder(
     Raises:
         UserError: the architecture is damaged.
     """
-    if like is None:
+    backbone = like
+    if backbone is None:
         try:
-            like = WANTED.classes()[architecture["class"]](**architecture["config"] | {"dropout": dropout})
+            backbone = WANTED.classes()[architecture["class"]](**architecture["config"] | {"dropout": dropout})
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"the architecture of a pretrained encoder is damaged: {error}") from error
-    drop_no_attention(like)
-    output = like.output["sequence_output"] if isinstance(like.output, dict) else like.output
-    return keras.Model(like.input, output, name="encoder")
+    drop_no_attention(backbone)
+    output = backbone.output["sequence_output"] if isinstance(backbone.output, dict) else backbone.output
+    return keras.Model(backbone.input, output, name="encoder")
 
 
 def _packaged() -> Path:

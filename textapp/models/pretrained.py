@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import keras
 import numpy as np
@@ -67,7 +67,7 @@ class MiniLM(KerasClassifier):
     dropout: float = 0.1
     label_smoothing: float = 0.0
     batch_size: int = 16
-    learning_rate: float | None = None
+    learning_rate: float = cast("float", None)  # until the model is made
     epochs: int | None = None
     layer_decay: float = 0.9
     weight_decay: float = 0.01
@@ -153,7 +153,7 @@ class MiniLM(KerasClassifier):
     def _optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         return fine_tuning(
             self.learning_rate,
-            steps=None if self.budget is not None else self.epochs * steps,
+            steps=None if self.epochs is None or self.budget is not None else self.epochs * steps,
             warm_up=self.warm_up,
             accumulate=self.accumulate,
             decay=self.weight_decay,
@@ -168,8 +168,9 @@ class MiniLM(KerasClassifier):
     def _usual_epochs(self, steps: int) -> int:
         return self.epochs or TUNES[self.tune][1]
 
-    def _budget(self, steps: int) -> Budget:
-        return dataclasses.replace(super()._budget(steps), warm_up=self.warm_up)
+    def _budget(self, steps: int) -> Budget | None:
+        budget = super()._budget(steps)
+        return None if budget is None else dataclasses.replace(budget, warm_up=self.warm_up)
 
     def _head(self) -> keras.Model:
         """Return the last layer, and what comes after the encoder, as a network of pooled vectors (B, D)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
@@ -20,7 +21,7 @@ def save_sklearn(fitted: object, folder: Path) -> None:
     skops.io.dump(fitted, folder / FILE, compression=zipfile.ZIP_DEFLATED)
 
 
-def load_sklearn(folder: Path) -> object:
+def load_sklearn(folder: Path) -> Any:
     """Read model.skops.
 
     Raises:

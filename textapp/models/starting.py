@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -47,12 +48,12 @@ def read_pretraining(folder: Path) -> dict:
     path = folder / PRETRAINING_FILE
     found = read_json(path)
     known = isinstance(found, dict) and isinstance(found.get("options"), dict)
-    if not known or found.get("model") not in OBJECTIVES.get(found.get("objective"), ()):
+    if not known or found.get("model") not in OBJECTIVES.get(found.get("objective", ""), ()):
         raise UserError(f"{path} is damaged: it lacks the model, its objective or its options")
     return found
 
 
-def check_sizes(model: object, folder: Path) -> None:
+def check_sizes(model: Any, folder: Path) -> None:
     """Raise UserError where a model has other sizes than the pretrained one in a folder."""
     pretrained = read_pretraining(folder)
     if pretrained["model"] != model.name:
@@ -67,7 +68,9 @@ def check_sizes(model: object, folder: Path) -> None:
 
 def write_weights(folder: Path, weights: Mapping[str, Sequence[np.ndarray]]) -> None:
     """Write the arrays of each layer, by its name."""
-    arrays = {f"{layer}:{number:03}": array for layer, found in weights.items() for number, array in enumerate(found)}
+    arrays: dict[str, Any] = {
+        f"{layer}:{number:03}": array for layer, found in weights.items() for number, array in enumerate(found)
+    }
     np.savez(folder / WEIGHTS_FILE, **arrays)
 
 

@@ -43,7 +43,8 @@ def in_one_op(inputs: tf.Tensor, state: State, weights: Weights) -> tf.Tensor:
         )
         return outputs.h, refuse
 
-    return block(inputs, *state, tf.concat([kernel, recurrent], axis=0), bias)
+    # Without the gradient, which `custom_gradient` keeps for itself.
+    return block(inputs, *state, tf.concat([kernel, recurrent], axis=0), bias)  # pyright: ignore[reportReturnType]
 
 
 def in_compiled_loops(inputs: tf.Tensor, state: State, weights: Weights) -> tf.Tensor:
@@ -52,7 +53,6 @@ def in_compiled_loops(inputs: tf.Tensor, state: State, weights: Weights) -> tf.T
     XLA works on one core here, so that two directions run beside each other, and whatever needs no loop, the inputs'
     part of the gates and the gradients of all weights, is one large multiplication.
     """
-
     forward, backward = _compiled(inputs.shape[-1], weights[1].shape[0])
 
     @tf.custom_gradient
@@ -64,7 +64,7 @@ def in_compiled_loops(inputs: tf.Tensor, state: State, weights: Weights) -> tf.T
 
         return hiddens, gradients
 
-    return loops(inputs, *state, *weights)
+    return loops(inputs, *state, *weights)  # pyright: ignore[reportReturnType] - as above
 
 
 @functools.cache

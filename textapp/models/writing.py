@@ -26,6 +26,7 @@ from textapp.text.subwords import END_ID
 if TYPE_CHECKING:
     from textapp.models.generator import Generator
 
+Ids = Sequence[int] | np.ndarray
 FORCED_RANK = 10  # a forced phrase is written where its first token is among this many most probable
 
 
@@ -35,11 +36,11 @@ class Reader:
     Attributes:
         has_hidden: whether there is a network with states.
         hidden: what a network's last layer says of the tokens just read, float32 (1, T, D) after `start` and (B, D)
-            after `step`.
+            after `step`; empty where there is none.
     """
 
     has_hidden: bool = False
-    hidden: np.ndarray | None = None
+    hidden: np.ndarray = np.zeros(0)
 
     def __init__(self, generator: Generator):
         self._generator, self._rows = generator, []
@@ -49,7 +50,7 @@ class Reader:
         self._rows = [list(ids)] * rows
         return np.repeat(self._generator.next_logits([list(ids)]), rows, axis=0)
 
-    def step(self, tokens: Sequence[int], parents: Sequence[int] | None = None) -> np.ndarray:
+    def step(self, tokens: Ids, parents: Ids | None = None) -> np.ndarray:
         """Read a token in each of B rows and return the logits after it, float32 (B, V).
 
         Args:
@@ -75,7 +76,7 @@ class BiasedReader(Reader):
     def start(self, ids: Sequence[int], rows: int) -> np.ndarray:
         return self._biased(self._reader.start(ids, rows))
 
-    def step(self, tokens: Sequence[int], parents: Sequence[int] | None = None) -> np.ndarray:
+    def step(self, tokens: Ids, parents: Ids | None = None) -> np.ndarray:
         return self._biased(self._reader.step(tokens, parents))
 
     def _biased(self, logits: np.ndarray) -> np.ndarray:
@@ -372,7 +373,7 @@ def _more_numbers(first: np.float32, seed: Sequence[int]) -> Iterator[np.float32
     yield first
     random = np.random.default_rng(seed)
     while True:
-        yield random.random(dtype=np.float32)
+        yield np.float32(random.random(dtype=np.float32))
 
 
 def _adjusted(logits: np.ndarray, texts: Sequence[Text], sampling: Sampling, *, temperature: float | None = None):

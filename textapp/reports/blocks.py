@@ -68,22 +68,22 @@ class Scale:
 
     @classmethod
     def over(cls, values: Iterable[float | None], *, zero: bool = False) -> Scale:
-        """Returns a scale that holds all values, and zero if that is asked, with a little room at both ends."""
+        """Return a scale that holds all values, and zero if that is asked, with a little room at both ends."""
         known = [value for value in values if value is not None] + ([0.0] if zero else [])
         low, high = (min(known), max(known)) if known else (0.0, 1.0)
         room = 0.04 * (high - low) or 0.01
         return cls(low - room, high + room)
 
     def place(self, value: float) -> float:
-        """Returns percent of the width."""
+        """Return percent of the width."""
         return round(100 * (value - self.low) / (self.high - self.low), 2)
 
     def ends(self, write: Callable[[float], str]) -> Ends:
-        """Returns the header of a column of marks."""
+        """Return the header of a column of marks."""
         return Ends(write(self.low), write(self.high))
 
     def span(self, value: float | None, interval: Sequence[float] | None = None, *, zero: bool = False) -> Cell | str:
-        """Returns a cell with the mark of a number and its interval; empty where the number is unknown."""
+        """Return a cell with the mark of a number and its interval; empty where the number is unknown."""
         if value is None:
             return ""
         low, high = (None, None) if interval is None else map(self.place, interval)
@@ -109,7 +109,7 @@ class Grid:
     wide: bool = False
 
     def without_empty_columns(self) -> Grid:
-        """Returns the table without columns that hold nothing or a dash in every row."""
+        """Return the table without columns that hold nothing or a dash in every row."""
         kept = [i for i in range(len(self.headers)) if i == 0 or any(not _is_empty(row[i]) for row in self.rows)]
         rows = tuple(tuple(row[i] for i in kept) for row in self.rows)
         left = frozenset(new for new, old in enumerate(kept) if old in self.left)

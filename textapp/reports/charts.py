@@ -19,7 +19,7 @@ SQUARE = (300, 310)
 
 
 def reliability(calibration: dict, series: Series, *, lowest: float, name: str) -> Markup:
-    """Draws how often a model is right against how sure it is, before and after temperature scaling.
+    """Draw how often a model is right against how sure it is, before and after temperature scaling.
 
     Args:
         calibration: `before` and `after`, each with `ece` and `bins`.
@@ -49,21 +49,21 @@ def reliability(calibration: dict, series: Series, *, lowest: float, name: str) 
 
 
 def lowest_of(calibrations: Iterable[dict]) -> float:
-    """Returns where the axes of reliability diagrams begin: the fifth below the lowest point, at most 0.4."""
+    """Return where the axes of reliability diagrams begin: the fifth below the lowest point, at most 0.4."""
     bins = [item for each in calibrations for when in ("before", "after") for item in each[when]["bins"]]
     values = [item[key] for item in bins if item["count"] for key in ("confidence", "accuracy")]
     return min(0.4, math.floor(5 * min(values, default=0)) / 5)
 
 
 def _area(count: int, bins: Sequence[dict]) -> float:
-    """Returns the size of a point in square pixels by its share of the texts."""
+    """Return the size of a point in square pixels by its share of the texts."""
     return 14 + 90 * count / sum(item["count"] for item in bins)
 
 
 def lines(
     curves: Mapping[str, tuple[Series, Points]], *, name: str, title: str, description: str, x: str, y: str, **options
 ) -> Markup:
-    """Draws a line for each model.
+    """Draw a line for each model.
 
     Args:
         curves: {a key: the look and the points of a line}.
@@ -102,7 +102,7 @@ def lines(
 
 
 def coverage(curves: Mapping[str, tuple[Series, Points]], *, name: str) -> Markup:
-    """Draws accuracy against the share of texts that are answered when the least sure are left to a person.
+    """Draw accuracy against the share of texts that are answered when the least sure are left to a person.
 
     Args:
         curves: {model: its look and (coverage, accuracy) points}.
@@ -123,14 +123,14 @@ def coverage(curves: Mapping[str, tuple[Series, Points]], *, name: str) -> Marku
 
 
 def has_open_end(edges: Sequence[float]) -> bool:
-    """Tells whether the last bin is wider than the first: what takes all that is left."""
+    """Tell whether the last bin is wider than the first: what takes all that is left."""
     return len(edges) > 2 and edges[-1] - edges[-2] > edges[1] - edges[0]
 
 
 def histogram(
     edges: Sequence[float], counts: Sequence[int], *, name: str, title: str, description: str, x: str
 ) -> Markup:
-    """Draws counts between edges; a last bin with an open end is hollow and as wide as the others.
+    """Draw counts between edges; a last bin with an open end is hollow and as wide as the others.
 
     Args:
         edges: one more than counts.
@@ -154,7 +154,7 @@ def histogram(
 
 
 def _set_log(axes: Axes, values: Sequence[float]) -> None:
-    """Draws x by its logarithm, with a little room at both ends and more where all values are alike."""
+    """Draw x by its logarithm, with a little room at both ends and more where all values are alike."""
     spread = max((max(values) / min(values)) ** 0.04, (3 * min(values) / max(values)) ** 0.5)
     axes.set_xscale("log")
     axes.set_xlim(min(values) / spread, max(values) * spread)

@@ -49,12 +49,12 @@ _XLINK = "{http://www.w3.org/1999/xlink}href"
 
 
 def colour(series: Series) -> str:
-    """Returns the stand-in for a series' colour."""
+    """Return the stand-in for a series' colour."""
     return SOFT if series.colour is None else _SERIES[series.colour]
 
 
 def draw(paint: Callable[[Axes], None], *, name: str, title: str, description: str, size=SMALL) -> Markup:
-    """Draws one pair of axes.
+    """Draw one pair of axes.
 
     Args:
         paint: puts marks on the axes, in colours of this module.
@@ -68,7 +68,7 @@ def draw(paint: Callable[[Axes], None], *, name: str, title: str, description: s
     """
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()  # whatever a matplotlibrc of the machine says
-        matplotlib.rcParams.update(_SETTINGS)
+        matplotlib.rcParams.update(_SETTINGS)  # pyright: ignore[reportCallIssue, reportArgumentType] - its keys are strings
         # The browser has the letters that Matplotlib's font lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(size[0] / 72, size[1] / 72), dpi=72, layout="constrained")
@@ -78,15 +78,15 @@ def draw(paint: Callable[[Axes], None], *, name: str, title: str, description: s
             text.set_text(visible(text.get_text()))  # also what XML does not allow
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    root = ElementTree.fromstring(file.getvalue())
+    root = ElementTree.fromstring(file.getvalue())  # noqa: S314 - what Matplotlib has just written
     _strip(root)
     _rename(root, name)
     _explain(root, name, title=visible(title), description=visible(description), size=size)
-    return Markup(ElementTree.tostring(root, encoding="unicode"))
+    return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 - ElementTree has escaped every text
 
 
 def _strip(root: ElementTree.Element) -> None:
-    """Takes out what a page must not have: name spaces, metadata, a style for everything, fonts; and spare digits."""
+    """Take out what a page must not have: name spaces, metadata, a style for everything, fonts; and spare digits."""
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
         if _XLINK in element.attrib:
@@ -104,7 +104,7 @@ def _strip(root: ElementTree.Element) -> None:
 
 
 def _rename(root: ElementTree.Element, name: str) -> None:
-    """Gives the ids that something refers to new names, and takes the others away."""
+    """Give the ids that something refers to new names, and take the others away."""
     values = " ".join(value for element in root.iter() for value in element.attrib.values())
     used = dict.fromkeys(re.findall(r"#([\w.]+)", values))
     names = {old: f"{name}-{number}" for number, old in enumerate(used)}
@@ -114,7 +114,7 @@ def _rename(root: ElementTree.Element, name: str) -> None:
             element.set("id", names[old])
         for key in ("href", "clip-path"):
             if key in element.attrib:
-                element.set(key, re.sub(r"#([\w.]+)", lambda match: "#" + names[match[1]], element.get(key)))
+                element.set(key, re.sub(r"#([\w.]+)", lambda match: "#" + names[match[1]], element.attrib[key]))
 
 
 def _explain(root: ElementTree.Element, name: str, *, title: str, description: str, size: tuple[int, int]) -> None:

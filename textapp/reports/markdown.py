@@ -34,7 +34,7 @@ WHOLE_REPORT = "[The whole report](index.html) has charts, errors and much more.
 
 
 def escape(text: str) -> str:
-    """Returns Markdown for the inside of a line that shows the text as it is.
+    """Return Markdown for the inside of a line that shows the text as it is.
 
     No markup, HTML, link or table cell comes of it. It must not open a line of the page: a number with a dot
     would be a list there.
@@ -43,7 +43,7 @@ def escape(text: str) -> str:
 
 
 def to_markdown(report: dict) -> str:
-    """Returns the short form of a report, a `build_report` dict, as Markdown; index.html has the rest."""
+    """Return the short form of a report, a `build_report` dict, as Markdown; index.html has the rest."""
     parts = [f"# Report: {escape(str(report['dataset']['name']))}", WHOLE_REPORT]
     if report["verdict"]:
         parts.append(section("Verdict", bullets(report["verdict"]["sentences"])))
@@ -61,7 +61,7 @@ def to_markdown(report: dict) -> str:
 
 
 def _generation(report: dict) -> list[str]:
-    """Returns the section about what generators write."""
+    """Return the section about what generators write."""
     found, measured = report["generation"], generation_table(report)
     lines = [escape(sentences.generation(found)), table(measured), escape(sentences.GENERATION)]
     if found["control"]:
@@ -70,7 +70,7 @@ def _generation(report: dict) -> list[str]:
 
 
 def _classifiers(report: dict) -> list[str]:
-    """Returns the sections about classifiers."""
+    """Return the sections about classifiers."""
     found = classifier_table(report, with_calibration=True)
     said = (sentences.HOW_MEASURED, escape(sentences.trained_in(report["classifiers"])))
     lines = [table(found), *said, bullets(sentences.notes(report, "classifiers"))]
@@ -97,23 +97,23 @@ def _classifiers(report: dict) -> list[str]:
 
 
 def section(title: str, *blocks: str) -> str:
-    """Returns a heading and those blocks that are not empty, a blank line between."""
+    """Return a heading and those blocks that are not empty, a blank line between."""
     return "\n\n".join([f"## {title}", *filter(None, blocks)])
 
 
 def bullets(lines: Iterable[str]) -> str:
-    """Returns a list of lines, each escaped."""
+    """Return a list of lines, each escaped."""
     return "\n".join(f"- {escape(line)}" for line in lines)
 
 
 def table(content: Table) -> str:
-    """Returns a table with its numbers to the right, each cell escaped."""
+    """Return a table with its numbers to the right, each cell escaped."""
     rule = "| --- |" + " ---: |" * (len(content.headers) - 1)
     return "\n".join([_line(content.headers), rule, *map(_line, content.rows)])
 
 
 def _samples(generator: dict) -> str:
-    """Returns a generator's texts as a table; numbers are not among them, so all columns are left-aligned."""
+    """Return a generator's texts as a table; numbers are not among them, so all columns are left-aligned."""
     rows = [
         (sample["prompt"], sentences.continuation(sample), sentences.settings(sample))
         for sample in generator["samples"]

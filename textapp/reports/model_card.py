@@ -21,7 +21,7 @@ KIND_WORDS = {
 
 
 def model_card(report: dict, row: dict) -> str:
-    """Returns a model's card as Markdown.
+    """Return a model's card as Markdown.
 
     Args:
         report: what `build_report` gave.
@@ -64,7 +64,7 @@ def _details(report: dict, row: dict, *, generates: bool) -> list[str]:
 
 
 def _loading(report: dict, row: dict, *, generates: bool) -> str:
-    """Returns how to load the SavedModel, or that there is none."""
+    """Return how to load the SavedModel, or that there is none."""
     if not row["exported"] or not row["export"]:
         missing = report["saved_models_missing"]
         why = f" ({escape(missing)})" if missing else ""
@@ -142,7 +142,7 @@ def _training_data(report: dict) -> list[str]:
 
 
 def _analyses(report: dict, row: dict) -> list[str]:
-    """Returns tables of groups, of changes and of the pairs that the model is one of."""
+    """Return tables of groups, of changes and of the pairs that the model is one of."""
     blocks = []
     if row.get("slices"):
         rows = tuple(

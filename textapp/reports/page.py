@@ -109,7 +109,7 @@ SECTIONS = (
 
 
 def to_html(report: dict) -> str:
-    """Returns the whole report, a `build_report` dict, as one HTML page.
+    """Return the whole report, a `build_report` dict, as one HTML page.
 
     The same report gives the same page. Texts from outside stand in it as texts: whatever the templates print
     goes through `visible` and is escaped, and the page forbids the browser to run a script or to load anything.
@@ -148,5 +148,5 @@ def _environment() -> jinja2.Environment:
 
 
 def _fit_to_show(value: object) -> object:
-    """Makes every value that a template prints visible, but for what is markup already."""
+    """Make every value that a template prints visible, but for what is markup already."""
     return value if isinstance(value, Markup) else visible(str(value))

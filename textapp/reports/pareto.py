@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -28,17 +28,15 @@ class Candidate:
         name: the model's.
         cost: the less the better, above 0.
         accuracy: the more the better.
-        series: the model's look.
     """
 
     name: str
     cost: float
     accuracy: float
-    series: Series | None = None
 
 
 def front(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Returns the candidates that no other beats, from the cheapest to the dearest.
+    """Return the candidates that no other beats, from the cheapest to the dearest.
 
     One beats another that is neither cheaper nor more accurate, and is worse in one of the two.
     """
@@ -50,11 +48,20 @@ def front(candidates: Sequence[Candidate]) -> list[Candidate]:
     return chosen
 
 
-def pareto(candidates: Sequence[Candidate], *, name: str, x: str, unit, what: str) -> Markup:
-    """Draws accuracy against cost, the front as a step line with its models filled.
+def pareto(
+    candidates: Sequence[Candidate],
+    looks: Mapping[str, Series],
+    *,
+    name: str,
+    x: str,
+    unit: Callable[[float], str],
+    what: str,
+) -> Markup:
+    """Draw accuracy against cost, the front as a step line with its models filled.
 
     Args:
         candidates: at least one.
+        looks: of each, by its name.
         name: of the drawing.
         x: what the cost is, for the axis.
         unit: writes a cost as text.
@@ -65,8 +72,9 @@ def pareto(candidates: Sequence[Candidate], *, name: str, x: str, unit, what: st
     def paint(axes: Axes) -> None:
         axes.set_xscale("log")
         for each in candidates:
-            face = colour(each.series) if each in best else PAPER
-            axes.plot(each.cost, each.accuracy, color=colour(each.series), marker=each.series.marker, markersize=8,
+            look = looks[each.name]
+            face = colour(look) if each in best else PAPER
+            axes.plot(each.cost, each.accuracy, color=colour(look), marker=look.marker, markersize=8,
                       markerfacecolor=face, markeredgewidth=1.6, linestyle="none", zorder=3)  # fmt: skip
         _set_limits(axes, candidates)
         steps = [*[(each.cost, each.accuracy) for each in best], (axes.get_xlim()[1], best[-1].accuracy)]
@@ -76,9 +84,9 @@ def pareto(candidates: Sequence[Candidate], *, name: str, x: str, unit, what: st
         axes.set_xticks(ticks, [unit(value) for value in ticks])
         axes.set_xticks([], minor=True)
         axes.yaxis.set_major_locator(MaxNLocator(5))
-        _write_names(axes, candidates, steps)
+        _write_names(axes, [(looks[each.name].name, each) for each in candidates], steps)
 
-    names = ", ".join(each.series.name for each in best)
+    names = ", ".join(looks[each.name].name for each in best)
     description = f"On the front, where no other model is both cheaper and more accurate: {names}."
     return draw(paint, name=name, title=f"Accuracy against {what}", description=description, size=LARGE)
 
@@ -94,29 +102,31 @@ def _set_limits(axes: Axes, candidates: Sequence[Candidate]) -> None:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Returns 1, 2, 5, 10, ... between two numbers, or the powers of ten alone where those are enough."""
+    """Return 1, 2, 5, 10, ... between two numbers, or the powers of ten alone where those are enough."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [factor * 10.0**power for power in decades for factor in (1, 2, 5) if low <= factor * 10.0**power <= high]
     return ticks if len(ticks) <= MOST_TICKS else [tick for tick in ticks if math.log10(tick).is_integer()]
 
 
-def _write_names(axes: Axes, candidates: Sequence[Candidate], steps: Sequence[tuple[float, float]]) -> None:
-    """Writes each name where it covers nothing; a name without such a place is left to the key."""
-    axes.figure.draw_without_rendering()  # for the places of the points
-    points = [axes.transData.transform((each.cost, each.accuracy)) for each in candidates]
+def _write_names(axes: Axes, named: Sequence[tuple[str, Candidate]], steps: Sequence[tuple[float, float]]) -> None:
+    """Write each name where it covers nothing; a name without such a place is left to the key."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()  # for the places of the points
+    points = [axes.transData.transform((each.cost, each.accuracy)) for _, each in named]
     taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in points]
     corners = axes.transData.transform(steps)
     for (x, y), (next_x, next_y) in itertools.pairwise(corners):
         taken += [(x, y - 1, next_x, y + 1), (next_x - 1, y, next_x + 1, next_y)]
     frame = axes.bbox.extents
-    for each, (x, y) in zip(candidates, points, strict=True):
-        width = _LETTER * len(each.series.name)
+    for (name, each), (x, y) in zip(named, points, strict=True):
+        width = _LETTER * len(name)
         for right, up, side in _PLACES:
             left = x + right - {"left": 0, "center": width / 2, "right": width}[side]
             box = (left, y + up, left + width, y + up + _LINE)
             inside = box[0] >= frame[0] and box[2] <= frame[2] + 8 and box[1] >= frame[1] and box[3] <= frame[3]
             if inside and not any(_overlap(box, other) for other in taken):
-                axes.annotate(each.series.name, (each.cost, each.accuracy), (right, up + 2), color=INK, ha=side,
+                axes.annotate(name, (each.cost, each.accuracy), (right, up + 2), color=INK, ha=side,
                               textcoords="offset pixels", annotation_clip=False)  # fmt: skip
                 taken.append(box)
                 break

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,7 @@ def build_report(
     generators: Iterable[Mapping] = (),
     **parts: object,
 ) -> dict:
-    """Puts a run's facts and numbers together into the content of report.json, which `schema.json` describes.
+    """Put a run's facts and numbers together into the content of report.json, which `schema.json` describes.
 
     What is optional and missing becomes None or an empty list; the pages leave it out and say so. Keys that are
     not named here or in schema.json are kept as they are, in JSON and not on the pages. A number that is unknown,
@@ -141,7 +142,7 @@ def build_report(
 
 
 def _check(run: Mapping, classifiers: list[Mapping], verdict: Mapping | None, generators: list[Mapping]) -> None:
-    """Raises ValueError where something is missing that no page can do without."""
+    """Raise ValueError where something is missing that no page can do without."""
     _require(run, RUN_KEYS, what="run")
     _require(run["dataset"], ("name", "sizes"), what="dataset")
     for row in classifiers:
@@ -165,11 +166,13 @@ def fault(report: dict) -> str | None:
     Args:
         report: as `build_report` returns it, of numbers that somebody may have changed on the disk.
     """
-    import jsonschema  # only who reads another's report needs it
+    # Only who reads another's report needs it.
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
 
     schema = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
     filled_in = report | {"schema_version": SCHEMA_VERSION}  # whatever version it was written by
-    found = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(filled_in))
+    found = best_match(Draft202012Validator(schema).iter_errors(filled_in))
     if found is None:
         return None
     message = found.message if len(found.message) <= LONGEST_FAULT else f"it does not fit {found.validator!r}"
@@ -177,12 +180,12 @@ def fault(report: dict) -> str | None:
 
 
 def _place(row: Mapping) -> int:
-    """Returns where a classifier's kind stands among the rows."""
+    """Return where a classifier's kind stands among the rows."""
     return KINDS.index(row["kind"])
 
 
 def _full(row: Mapping, defaults: Mapping) -> dict:
-    """Returns the row with its optional keys filled in where they are missing or None, those of its cost too."""
+    """Return the row with its optional keys filled in where they are missing or None, those of its cost too."""
     return {**_filled(row, defaults), "cost": _filled(row["cost"], COST_DEFAULTS)}
 
 
@@ -200,14 +203,14 @@ def _full_classifier(row: Mapping) -> dict:
 
 
 def _require(mapping: Mapping, keys: Iterable[str], *, what: str) -> None:
-    """Raises ValueError for keys that are not there."""
+    """Raise ValueError for keys that are not there."""
     missing = [key for key in keys if key not in mapping]
     if missing:
         raise ValueError(f"{what} lacks {missing}; it holds {sorted(mapping)}")
 
 
-def _plain(value: object) -> object:
-    """Returns a copy that the json module can write and that reads back as the same value."""
+def _plain(value: object) -> Any:
+    """Return a copy that the json module can write and that reads back as the same value."""
     if isinstance(value, np.ndarray | np.generic):
         return _plain(value.tolist())
     if isinstance(value, Mapping):

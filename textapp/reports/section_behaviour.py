@@ -30,7 +30,7 @@ STRONGEST_WORDS = 3  # named with their numbers, for and against each
 
 
 def slices(report: dict, looks: Looks) -> list:
-    """Returns accuracy on groups of texts, and each model's worst group."""
+    """Return accuracy on groups of texts, and each model's worst group."""
     rows = [row for row in report["classifiers"] if row["slices"]]
     if not rows:
         return []
@@ -58,7 +58,7 @@ def _worst(rows: list[dict], looks: Looks) -> list:
 
 
 def _overview(rows: list[dict], looks: Looks) -> Grid:
-    """Returns a row a group and a column a model, the darker the further below the texts outside of the group.
+    """Return a row a group and a column a model, the darker the further below the texts outside of the group.
 
     Models of several runs may part the texts in different ways; then each cell says how many there are.
     """
@@ -107,7 +107,7 @@ def _slice_grid(row: dict) -> Grid:
 
 
 def robustness(report: dict, looks: Looks) -> list:
-    """Returns how many answers turn when the texts are changed in a way that should not matter."""
+    """Return how many answers turn when the texts are changed in a way that should not matter."""
     rows = [row for row in report["classifiers"] if row["robustness"]]
     if not rows:
         return []
@@ -139,7 +139,7 @@ def _flipped(item: dict | None) -> Cell | str:
     return Cell(text, figures.score(item["accuracy_after"]), shade=0.45 * min((share or 0) / 0.2, 1))
 
 
-def _example(item: dict) -> tuple[Cell, Cell]:
+def _example(item: dict) -> tuple[Cell, ...]:
     example = item.get("example") or {"before": "", "after": ""}
     return tuple(Cell(cut(example[when], LONGEST_EXAMPLE), quote=True) for when in ("before", "after"))
 
@@ -157,7 +157,7 @@ def _robustness_grid(row: dict) -> Grid:
 
 
 def explanations(report: dict, looks: Looks) -> list:
-    """Returns the words that moved the answers, on the same texts for every model."""
+    """Return the words that moved the answers, on the same texts for every model."""
     found = report["explanations"]
     if not found:
         return []

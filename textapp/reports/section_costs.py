@@ -14,7 +14,7 @@ MOST_TICKS = 10
 
 
 def curves(report: dict, looks: Looks) -> list:
-    """Returns losses against epochs for each model, and against seconds for all of them."""
+    """Return losses against epochs for each model, and against seconds for all of them."""
     rows = [row for row in report["classifiers"] if row["history"]]
     if not rows:
         return []
@@ -29,7 +29,7 @@ def curves(report: dict, looks: Looks) -> list:
 
 
 def loss_chart(row: dict, looks: Looks, *, name: str):
-    """Draws a model's losses against epochs.
+    """Draw a model's losses against epochs.
 
     Args:
         row: a classifier's or a generator's, with a `history`.
@@ -51,7 +51,7 @@ def loss_chart(row: dict, looks: Looks, *, name: str):
 
 
 def best_epoch(row: dict) -> str:
-    """Returns a sentence on the epoch with the lowest validation loss."""
+    """Return a sentence on the epoch with the lowest validation loss."""
     known = [item for item in row["history"] if item.get("val_loss") is not None]
     if not known:
         return f"{row['name']}: {row['history'][-1]['epoch']:.4g} epochs"
@@ -84,7 +84,7 @@ def _points(history: list[dict], x: str, y: str) -> list[tuple[float, float]]:
 
 
 def history_grid(row: dict) -> Grid:
-    """Returns a row an epoch, with everything that was kept of it."""
+    """Return a row an epoch, with everything that was kept of it."""
     keys = list(dict.fromkeys(key for item in row["history"] for key in item))
     write = {"epoch": "{:.4g}".format, "seconds": figures.measure}
     rows = tuple(tuple(write.get(key, figures.score)(item.get(key)) for key in keys) for item in row["history"])
@@ -92,7 +92,7 @@ def history_grid(row: dict) -> Grid:
 
 
 def cost(report: dict, looks: Looks) -> list:
-    """Returns the table of costs, then accuracy against them."""
+    """Return the table of costs, then accuracy against them."""
     rows = report["classifiers"]
     if not rows:
         return []
@@ -115,24 +115,24 @@ def _cost_cells(row: dict) -> tuple[str, ...]:
     one[0] = _milliseconds(row)
     per_second = costs["texts_per_second"] or costs["texts_per_second_batch_64"]
     keys = ("import_seconds", "load_seconds", "first_answer_seconds")
-    start = [row["export"].get(key) for key in keys] if row["export"] else [None]
+    start = [row["export"].get(key) for key in keys] if row["export"] else []
     return (
         figures.measure(costs["training_seconds"]),
         figures.quantity(costs["parameters"]),
         figures.size(costs["bytes_on_disk"]),
         figures.size(costs["peak_memory_bytes"]),
         *map(figures.measure, [*one, *many, per_second]),
-        figures.measure(None if None in start else sum(start)),
+        figures.measure(sum(start) if start and None not in start else None),
     )
 
 
 def _percentile(item: dict, p: int) -> float | None:
-    """Returns milliseconds, None of too few calls, which earlier versions did not leave out."""
+    """Return milliseconds, None of too few calls, which earlier versions did not leave out."""
     return item.get(f"milliseconds_p{p}") if item.get("calls", LEAST_CALLS[p]) >= LEAST_CALLS[p] else None
 
 
 def _milliseconds(row: dict) -> float | None:
-    """Returns the median time for one text, by its newer name or its older."""
+    """Return the median time for one text, by its newer name or its older."""
     for item in row["cost"]["latency"]:
         if item["batch_size"] == 1:
             return item["milliseconds_p50"]
@@ -140,7 +140,7 @@ def _milliseconds(row: dict) -> float | None:
 
 
 def _pareto(rows: list[dict], looks: Looks) -> list:
-    """Returns two charts and a table of the models that no other beats in both."""
+    """Return two charts and a table of the models that no other beats in both."""
     rows = [row for row in rows if row["kind"] != "dummy" and row["metrics"]["accuracy"] is not None]
     kinds = (
         ("time", "milliseconds per text, one at a time", "{:g}".format, _milliseconds),
@@ -148,11 +148,9 @@ def _pareto(rows: list[dict], looks: Looks) -> list:
     )
     drawn, fronts = [], {}
     for key, axis, unit, of in kinds:
-        found = [
-            Candidate(row["name"], of(row), row["metrics"]["accuracy"], looks[row["name"]]) for row in rows if of(row)
-        ]
+        found = [Candidate(row["name"], cost, row["metrics"]["accuracy"]) for row in rows if (cost := of(row))]
         if found:
-            drawn.append((pareto(found, name=f"pareto-{key}", x=axis, unit=unit, what=axis), ""))
+            drawn.append((pareto(found, looks, name=f"pareto-{key}", x=axis, unit=unit, what=axis), ""))
             fronts[key] = {each.name for each in front(found)}
     if not drawn:
         return []
@@ -175,7 +173,7 @@ def _pareto(rows: list[dict], looks: Looks) -> list:
 
 
 def ablation(report: dict, looks: Looks) -> list:
-    """Returns what accuracy becomes when one part is taken away."""
+    """Return what accuracy becomes when one part is taken away."""
     items = report["ablation"]
     if not items:
         return []

@@ -9,7 +9,7 @@ from textapp.reports.tables import distillation_table
 
 
 def distillation(report: dict, looks: Looks) -> list:
-    """Returns a row a student: how much of the gap to its teacher it closes, and how much faster it is."""
+    """Return a row a student: how much of the gap to its teacher it closes, and how much faster it is."""
     if not report["distillation"]:
         return []
     table = distillation_table(report)

@@ -14,7 +14,7 @@ MOST_CONFUSIONS = 20
 
 
 def errors(report: dict, looks: Looks) -> list:
-    """Returns confusion matrices and the texts that were read wrongly."""
+    """Return confusion matrices and the texts that were read wrongly."""
     rows = report["classifiers"]
     return [
         *_matrices(rows),
@@ -75,7 +75,7 @@ def _error(item: dict) -> tuple[str, str]:
 
 
 def shown(text: str) -> str:
-    """Returns as much of a text as a page shows."""
+    """Return as much of a text as a page shows."""
     return cut(text, LONGEST_TEXT)
 
 

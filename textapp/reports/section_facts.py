@@ -23,7 +23,7 @@ from textapp.reports.tables import generator_pair_table
 
 
 def data(report: dict, looks: Looks) -> list:
-    """Returns sizes, balance, lengths and what stands in two splits."""
+    """Return sizes, balance, lengths and what stands in two splits."""
     dataset = report["dataset"]
     facts = [("Dataset", str(dataset["name"])), ("Texts", sentences.counts(dataset["sizes"]))]
     if dataset["duplicates_dropped"] is not None:
@@ -96,7 +96,7 @@ def _near_duplicates(found: dict | None) -> list:
 
 
 def generators(report: dict, looks: Looks) -> list:
-    """Returns bits per byte, the curve and texts that nobody picked."""
+    """Return bits per byte, the curve and texts that nobody picked."""
     rows = report["generators"]
     if not rows:
         return []
@@ -144,7 +144,7 @@ def _samples(row: dict) -> Grid:
 
 
 def exports(report: dict, looks: Looks) -> list:
-    """Returns the proof that SavedModels answer as their models do, and how to ask one."""
+    """Return the proof that SavedModels answer as their models do, and how to ask one."""
     rows = [row for row in [*report["classifiers"], *report["generators"]] if row["export"]]
     if not rows:
         missing = report["saved_models_missing"]
@@ -166,7 +166,7 @@ def exports(report: dict, looks: Looks) -> list:
 
 
 def _questions(report: dict) -> list[list[str]]:
-    """Returns the lines that ask the first SavedModel of each sort."""
+    """Return the lines that ask the first SavedModel of each sort."""
     asked = []
     for key in ("classifiers", "generators"):
         exported = [row for row in report[key] if row["export"]]
@@ -191,7 +191,7 @@ def _export_cells(export: dict) -> tuple[str, ...]:
 
 
 def reproduce(report: dict, looks: Looks) -> list:
-    """Returns what it takes to do it again."""
+    """Return what it takes to do it again."""
     dataset = report["dataset"]
     facts = {
         "Created": report["created"],
@@ -214,14 +214,14 @@ def reproduce(report: dict, looks: Looks) -> list:
 
 
 def _hashes(found: str | dict | None) -> dict[str, str | None]:
-    """Returns the SHA-256 of the source, which may be several files, by a name for each."""
+    """Return the SHA-256 of the source, which may be several files, by a name for each."""
     if isinstance(found, dict):
         return {f"SHA-256 of the source, {name}": value for name, value in found.items()}
     return {"SHA-256 of the source": found}
 
 
 def _flat(config: dict, before: str = ""):
-    """Yields the options of nested dicts with their path: data.limit."""
+    """Yield the options of nested dicts with their path: data.limit."""
     for key, value in config.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{before}{key}.")

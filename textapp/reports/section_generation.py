@@ -10,7 +10,7 @@ from textapp.reports.tables import Table, control_table, generation_table, writi
 
 
 def generation(report: dict, looks: Looks) -> list:
-    """Returns the measures of each sampler, control by labels, speed, and the texts themselves."""
+    """Return the measures of each sampler, control by labels, speed, and the texts themselves."""
     found = report["generation"]
     if not found:
         return []

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from textapp.reports import charts, sentences
-from textapp.reports.blocks import Charts, Grid, Key, Paragraph
+from textapp.reports.blocks import Cell, Charts, Grid, Key, Paragraph
 from textapp.reports.drawing import LARGE
-from textapp.reports.section_results import Looks, model_cell
+from textapp.reports.section_results import Looks
 from textapp.reports.tables import few_labels_name, few_labels_table
 
 
 def against_labels(report: dict, looks: Looks) -> list:
-    """Returns a line a classifier, dashed where a pretrained one was trained without that, and their numbers."""
+    """Return a line a classifier, dashed where a pretrained one was trained without that, and their numbers."""
     rows = [row for row in report["few_labels"] or () if row["name"] in looks]
     if not rows:
         return []
@@ -39,7 +39,7 @@ def against_labels(report: dict, looks: Looks) -> list:
     )
     table = few_labels_table(report)
     cells = tuple(
-        (model_cell(name, {name: looks.get(row["name"])}), *numbers)
+        (Cell(name, series=looks.get(row["name"])), *numbers)
         for row, (name, *numbers) in zip(report["few_labels"], table.rows, strict=True)
     )
     said = " Thin and dashed: without pretraining." if pretrained else ""

@@ -10,7 +10,7 @@ COVERAGES = (1.0, 0.9, 0.8, 0.5)
 
 
 def calibration(report: dict, looks: Looks) -> list:
-    """Returns a reliability diagram and the errors before and after temperature scaling for each model."""
+    """Return a reliability diagram and the errors before and after temperature scaling for each model."""
     rows = [row for row in report["classifiers"] if row["calibration"]]
     if not rows:
         return []
@@ -58,7 +58,7 @@ def _bin_cells(item: dict) -> tuple[str, str, str]:
 
 
 def abstention(report: dict, looks: Looks) -> list:
-    """Returns what becomes of accuracy where the least sure answers are left to a person."""
+    """Return what becomes of accuracy where the least sure answers are left to a person."""
     rows = [row for row in report["classifiers"] if row["abstention"]]
     if not rows:
         return []
@@ -93,7 +93,7 @@ def _coverage_grid(rows: list[dict], looks: Looks) -> Grid:
 
 
 def _conformal(rows: list[dict], looks: Looks) -> list:
-    """Returns the table of prediction sets that hold the truth as often as asked."""
+    """Return the table of prediction sets that hold the truth as often as asked."""
     rows = [row for row in rows if row["abstention"].get("conformal")]
     if not rows:
         return []

@@ -30,23 +30,23 @@ Looks = Mapping[str, Series]
 
 
 def model_cell(name: str, looks: Looks) -> Cell:
-    """Returns the first cell of a model's row."""
+    """Return the first cell of a model's row."""
     return Cell(name, series=looks.get(name))
 
 
 def verdict(report: dict, looks: Looks) -> list:
-    """Returns a sentence for each question."""
+    """Return a sentence for each question."""
     return [Verdicts(tuple(map(_parted, report["verdict"]["sentences"])))] if report["verdict"] else []
 
 
 def _parted(sentence: str) -> tuple[str, str]:
-    """Returns the question and its answer, or "" and the sentence where it does not begin with a question."""
+    """Return the question and its answer, or "" and the sentence where it does not begin with a question."""
     question, colon, answer = sentence.partition(": ")
     return (question, answer) if colon and len(question) <= LONGEST_QUESTION else ("", sentence)
 
 
 def runs(report: dict, looks: Looks) -> list:
-    """Returns the runs whose rows stand side by side, where there are several."""
+    """Return the runs whose rows stand side by side, where there are several."""
     blocks = []
     for run in report["runs"]:
         keys = {"command": "Command", "seed": "Seed", "device": "Device", "created": "Created"}
@@ -58,7 +58,7 @@ def runs(report: dict, looks: Looks) -> list:
 
 
 def classifiers(report: dict, looks: Looks) -> list:
-    """Returns the scores with their intervals, then what stands behind them class by class."""
+    """Return the scores with their intervals, then what stands behind them class by class."""
     rows = report["classifiers"]
     if not rows:
         return []
@@ -92,7 +92,7 @@ def _score_grid(rows: list[dict], looks: Looks) -> Grid:
 
 
 def _best(values: list[float | None], key: str) -> float | None:
-    """Returns the best value to the digits that are shown; None where there is nothing to choose."""
+    """Return the best value to the digits that are shown; None where there is nothing to choose."""
     known = [round(value, 3) for value in values if value is not None]
     if len(known) < 2:
         return None
@@ -115,7 +115,7 @@ def _class_grid(row: dict) -> Grid:
 
 
 def significance(report: dict, looks: Looks) -> list:
-    """Returns every pair of classifiers with its tests."""
+    """Return every pair of classifiers with its tests."""
     comparisons = report["comparisons"]
     if not comparisons or not comparisons["pairs"]:
         return []
@@ -132,7 +132,7 @@ def significance(report: dict, looks: Looks) -> list:
 
 
 def _pair_matrix(report: dict, looks: Looks) -> Grid:
-    """Returns the differences in accuracy, row less column; shaded where Holm's p-value is below 0.05."""
+    """Return the differences in accuracy, row less column; shaded where Holm's p-value is below 0.05."""
     found = {}
     for pair in report["comparisons"]["pairs"]:
         found[pair["a"], pair["b"]] = (pair["difference"], pair["p_value_holm"])
@@ -191,7 +191,7 @@ def _difference_cells(part: dict | None) -> tuple[Cell | str, str]:
 
 
 def seeds(report: dict, looks: Looks) -> list:
-    """Returns how far the accuracies of the same method with other seeds lie apart."""
+    """Return how far the accuracies of the same method with other seeds lie apart."""
     rows = [row for row in report["classifiers"] if row["seeds"]]
     if not rows:
         return []

@@ -10,7 +10,7 @@ from textapp.reports.tables import budgets, seconds_table, validation_curve
 
 
 def against_seconds(report: dict, looks: Looks) -> list:
-    """Returns a line a network and a point a linear model, then the best so far after some times."""
+    """Return a line a network and a point a linear model, then the best so far after some times."""
     rows = report["classifiers"]
     found = {row["name"]: (looks[row["name"]], curve) for row in rows if (curve := validation_curve(row))}
     if not found:

@@ -79,7 +79,7 @@ SCORES_EXPLAINED = (
 
 
 def facts(report: dict) -> list[tuple[str, str]]:
-    """Returns what the run was as (name, value) pairs."""
+    """Return what the run was as (name, value) pairs."""
     dataset = report["dataset"]
     pairs = [("Dataset", str(dataset["name"])), ("Texts", counts(dataset["sizes"]))]
     pairs += [("Note", note) for note in (*dataset.get("notes", ()), report["saved_models_missing"]) if note]
@@ -89,7 +89,7 @@ def facts(report: dict) -> list[tuple[str, str]]:
 
 
 def budget(seconds: list[float]) -> str:
-    """Returns what models had to train; "" where nothing limited them."""
+    """Return what models had to train; "" where nothing limited them."""
     if not seconds:
         return ""
     times = " or ".join(f"{each:g}" for each in seconds)
@@ -97,12 +97,12 @@ def budget(seconds: list[float]) -> str:
 
 
 def few_labels(rows: list[dict]) -> str:
-    """Returns how accuracy after fewer labelled texts was measured, and what a pretrained model stands beside."""
+    """Return how accuracy after fewer labelled texts was measured, and what a pretrained model stands beside."""
     return f"{FEW_LABELS} {WITHOUT_PRETRAINING}" if any(row["pretrained"] for row in rows) else FEW_LABELS
 
 
 def smallest_difference(comparisons: dict) -> str:
-    """Returns what difference the test set can show; "" where it can show none or that is unknown."""
+    """Return what difference the test set can show; "" where it can show none or that is unknown."""
     smallest = comparisons.get("smallest_difference")
     if smallest is None:
         return ""
@@ -113,13 +113,13 @@ def smallest_difference(comparisons: dict) -> str:
 
 
 def how_compared(comparisons: dict) -> str:
-    """Returns the method's own sentences, and the caution unless they hold it."""
+    """Return the method's own sentences, and the caution unless they hold it."""
     method = comparisons.get("method") or ""
     return method if "another seed" in method else f"{method} {MCNEMAR_CAUTION}".strip()
 
 
 def how_to_ask(path: str, needs: list[str], *, generates: bool) -> list[str]:
-    """Returns lines of Python that load a SavedModel and ask it.
+    """Return lines of Python that load a SavedModel and ask it.
 
     Args:
         path: of the SavedModel's version.
@@ -139,13 +139,13 @@ def how_to_ask(path: str, needs: list[str], *, generates: bool) -> list[str]:
 
 
 def trained_in(rows: list[dict]) -> str:
-    """Returns what networks were trained in, and by which path; "" where there are none or nobody knows."""
+    """Return what networks were trained in, and by which path; "" where there are none or nobody knows."""
     paths = [f"{row['name']} in {row['cost']['computation']}" for row in rows if row["cost"]["computation"]]
     return f"Trained: {'; '.join(paths)}." if paths else ""
 
 
 def notes(report: dict, part: str) -> list[str]:
-    """Returns what there is to say about single "classifiers" or "generators" of a report, a sentence each."""
+    """Return what there is to say about single "classifiers" or "generators" of a report, a sentence each."""
     sentences = []
     for row in report[part]:
         if not row["exported"] and not report["saved_models_missing"]:  # else the report says so of all
@@ -155,29 +155,29 @@ def notes(report: dict, part: str) -> list[str]:
 
 
 def continuation(sample: dict) -> str:
-    """Returns what a generator added to its prompt, whether or not its text repeats the prompt."""
+    """Return what a generator added to its prompt, whether or not its text repeats the prompt."""
     return sample["text"].removeprefix(sample["prompt"])
 
 
 def settings(sample: dict) -> str:
-    """Returns how a text was drawn: seed 7, temperature 0.8, top_k 40."""
+    """Return how a text was drawn: seed 7, temperature 0.8, top_k 40."""
     return ", ".join(f"{name} {value}" for name, value in sample.items() if name not in ("prompt", "text"))
 
 
 def counts(sizes: dict | int) -> str:
-    """Returns 20,000 train, 2,500 test; a bare number as it is."""
+    """Return 20,000 train, 2,500 test; a bare number as it is."""
     if not isinstance(sizes, dict):
         return f"{sizes:,}"
     return ", ".join(f"{size:,} {name}" for name, size in sizes.items())
 
 
 def versions(found: dict) -> str:
-    """Returns python 3.11.2, numpy 2.4."""
+    """Return python 3.11.2, numpy 2.4."""
     return ", ".join(f"{name} {version}" for name, version in found.items())
 
 
 def distillation(found: dict) -> str:
-    """Returns how students were taught, for the `distillation` of a report."""
+    """Return how students were taught, for the `distillation` of a report."""
     unlabelled = found["unlabelled"]
     texts = f"{figures.count(found['labelled_texts'])} training texts"
     if unlabelled:
@@ -201,7 +201,7 @@ GENERATION = (
 
 
 def generation(found: dict) -> str:
-    """Returns from what texts were written, for the `generation` of a report."""
+    """Return from what texts were written, for the `generation` of a report."""
     return (
         f"Each sampler continued {len(found['prompts'])} prompts, some fixed, some the first words of test texts, with "
         f"seed {found['seed']} and at most {found['max_new_tokens']} tokens; nobody picked any."
@@ -209,7 +209,7 @@ def generation(found: dict) -> str:
 
 
 def control(found: dict) -> str:
-    """Returns how control was measured."""
+    """Return how control was measured."""
     return (
         f"{found['judge']}, the best classifier on the validation texts, says what label a text has. With guidance 0 "
         "the token before the text alone says which label is wanted; more adds, that many times, how much more likely "

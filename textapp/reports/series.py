@@ -34,7 +34,7 @@ class Series:
 
 
 def series_of(report: dict) -> dict[str, Series]:
-    """Returns the look of every model that a report names, by its name."""
+    """Return the look of every model that a report names, by its name."""
     dummies = {row["name"] for row in report["classifiers"] if row["kind"] == "dummy"}
     names = [row["name"] for row in [*report["classifiers"], *report["generators"]]]
     if report["explanations"]:

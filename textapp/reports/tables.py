@@ -25,7 +25,7 @@ class Table:
 
 
 def classifier_table(report: dict, *, with_calibration: bool = False) -> Table:
-    """Returns one row a classifier: how good it is and what it costs.
+    """Return one row a classifier: how good it is and what it costs.
 
     Args:
         report: a `build_report` dict.
@@ -65,7 +65,7 @@ def _classifier_row(row: dict, *, with_calibration: bool) -> tuple[str, ...]:
 
 
 def pair_table(report: dict) -> Table:
-    """Returns one row a pair of classifiers: by how much they differ and whether that is more than chance."""
+    """Return one row a pair of classifiers: by how much they differ and whether that is more than chance."""
     headers = ("Pair", "Difference, points", "Only first right", "Only second right", "p, McNemar", "p, Holm")
     rows = [
         (
@@ -82,7 +82,7 @@ def pair_table(report: dict) -> Table:
 
 
 def worst_slice_table(report: dict) -> Table:
-    """Returns one row a classifier that was measured on groups of texts: the group that it is worst on."""
+    """Return one row a classifier that was measured on groups of texts: the group that it is worst on."""
     headers = ("Classifier: worst group", "Texts", "Accuracy [95 % interval]", "To all other texts, points")
     rows = [
         (
@@ -98,7 +98,7 @@ def worst_slice_table(report: dict) -> Table:
 
 
 def validation_curve(row: dict) -> list[tuple[float, float]]:
-    """Returns (seconds, validation accuracy) of each look at the validation texts, of a linear model its only one."""
+    """Return (seconds, validation accuracy) of each look at the validation texts, of a linear model its only one."""
     if row["kind"] == "linear":
         points = [(row["cost"]["training_seconds"], row["validation_accuracy"])]
     else:
@@ -107,13 +107,13 @@ def validation_curve(row: dict) -> list[tuple[float, float]]:
 
 
 def budgets(report: dict) -> list[float]:
-    """Returns the seconds that models had to train, each once; none where nothing limited them."""
+    """Return the seconds that models had to train, each once; none where nothing limited them."""
     known = {row["cost"]["budget_seconds"] for row in [*report["classifiers"], *report["generators"]]}
     return sorted(known - {None})
 
 
 def seconds_table(report: dict) -> Table:
-    """Returns one row a trained classifier: the best validation accuracy it had after some time, and in the end."""
+    """Return one row a trained classifier: the best validation accuracy it had after some time, and in the end."""
     curves = {row["name"]: curve for row in report["classifiers"] if (curve := validation_curve(row))}
     longest = max([*budgets(report), *(curve[-1][0] for curve in curves.values() if not budgets(report))], default=0)
     times = [share * longest for share in SHARES]
@@ -127,7 +127,7 @@ def seconds_table(report: dict) -> Table:
 
 
 def distillation_table(report: dict) -> Table:
-    """Returns one row a student: how much of the gap to its teacher it closes, and how much faster it is."""
+    """Return one row a student: how much of the gap to its teacher it closes, and how much faster it is."""
     headers = ("Student", "Untaught", "Taught", "Teacher", "Gap closed", "Times as fast as the teacher")
     rows = [
         (
@@ -144,7 +144,7 @@ def distillation_table(report: dict) -> Table:
 
 
 def few_labels_table(report: dict) -> Table:
-    """Returns one row a classifier, and one more where it started from pretraining, by the number of labelled texts."""
+    """Return one row a classifier, and one more where it started from pretraining, by the number of labelled texts."""
     rows = report["few_labels"]
     counts = sorted({point["labels"] for row in rows for point in row["points"]})
     found = []
@@ -155,12 +155,12 @@ def few_labels_table(report: dict) -> Table:
 
 
 def few_labels_name(row: dict) -> str:
-    """Returns how a row of `few_labels` is called."""
+    """Return how a row of `few_labels` is called."""
     return f"{row['name']}, pretrained" if row["pretrained"] else row["name"]
 
 
 def confusion_tables(report: dict) -> list[Table]:
-    """Returns for each classifier its confusion matrix, a row a true class and a column a predicted one."""
+    """Return for each classifier its confusion matrix, a row a true class and a column a predicted one."""
     return [_confusion_table(row["name"], row["metrics"]) for row in report["classifiers"]]
 
 
@@ -174,7 +174,7 @@ def _confusion_table(name: str, metrics: dict) -> Table:
 
 
 def generator_table(report: dict) -> Table:
-    """Returns one row a generator; in older runs each below the bigram model that it had to beat."""
+    """Return one row a generator; in older runs each below the bigram model that it had to beat."""
     with_interval = any(row.get("bits_per_byte_interval") for row in report["generators"])
     bits_header = "Bits per byte [95 % interval]" if with_interval else "Bits per byte"
     headers = ("Generator", bits_header, "Test texts", "Train s", "Params", "Size")
@@ -195,7 +195,7 @@ def generator_table(report: dict) -> Table:
 
 
 def generator_pair_table(report: dict) -> Table:
-    """Returns one row a pair of generators: by how many bits per byte they differ and whether that is chance."""
+    """Return one row a pair of generators: by how many bits per byte they differ and whether that is chance."""
     headers = ("Pair", "Bits per byte, difference [95 % interval]", "p, Holm", "Fewer bits")
     rows = [
         (
@@ -210,7 +210,7 @@ def generator_pair_table(report: dict) -> Table:
 
 
 def generation_table(report: dict) -> Table:
-    """Returns one row a generator and sampler: how varied, repetitive, new and fluent its texts are."""
+    """Return one row a generator and sampler: how varied, repetitive, new and fluent its texts are."""
     headers = ("Generator, sampler", "Words", "Distinct-1", "Distinct-2", "Distinct-3", "Repetition", "Self-BLEU",
                "2-grams seen", "4-grams seen", "Longest copy", "Texts with a copy",
                "Bits per byte by another")  # fmt: skip
@@ -231,7 +231,7 @@ def generation_table(report: dict) -> Table:
 
 
 def control_table(report: dict) -> Table:
-    """Returns one row for each generator with labels and strength: how many texts have the label asked for."""
+    """Return one row for each generator with labels and strength: how many texts have the label asked for."""
     found = report["generation"]["control"]
     labels = list(dict.fromkeys(label for row in found for label in row["shares"]))
     headers = ("Generator, guidance", "Texts", "With the label", *labels, "Distinct-2", "Without a label",
@@ -252,7 +252,7 @@ def control_table(report: dict) -> Table:
 
 
 def writing_speed_table(report: dict) -> Table:
-    """Returns one row a generator: the tokens that it reads and writes in a second."""
+    """Return one row a generator: the tokens that it reads and writes in a second."""
     keys = ("prefill_tokens_per_second", "decode_tokens_per_second_batch_1", "decode_tokens_per_second_batch_16")
     rows = [
         (row["generator"], *(figures.quantity(row.get(key)) for key in keys)) for row in report["generation"]["speed"]

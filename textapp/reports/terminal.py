@@ -21,7 +21,7 @@ MOST_CLASSES = 10
 
 
 def print_report(report: dict, console: Console) -> None:
-    """Prints the tables and texts of a `build_report` dict; the verdict is the last line.
+    """Print the tables and texts of a `build_report` dict; the verdict is the last line.
 
     Texts go to Rich as `Text`, which reads no markup, after `visible` took out what could move the cursor.
     """
@@ -54,7 +54,7 @@ def _print_notes(lines: list[str], console: Console) -> None:
 
 
 def _print_matrices(report: dict, console: Console) -> None:
-    """Prints the matrices that fit, beside one another while there is room."""
+    """Print the matrices that fit, beside one another while there is room."""
     matrices = confusion_tables(report)
     console.print()
     if len(matrices[0].rows) > MOST_CLASSES:
@@ -68,7 +68,7 @@ def _print_matrices(report: dict, console: Console) -> None:
 
 
 def _numbered(matrix: Table) -> Table:
-    """Returns the matrix with its classes numbered, since names above columns take too much room."""
+    """Return the matrix with its classes numbered, since names above columns take too much room."""
     headers = (matrix.title, *(str(i) for i in range(1, len(matrix.rows) + 1)))
     rows = tuple((f"{i} {name}", *counts) for i, (name, *counts) in enumerate(matrix.rows, start=1))
     return Table(matrix.title, headers, rows)
@@ -89,7 +89,7 @@ def _print_samples(generator: dict, console: Console) -> None:
 
 
 def _drawn(table: Table, *, roomy: bool = True) -> rich_table.Table:
-    """Returns a Rich table: numbers to the right and never broken, names folded where there is no room."""
+    """Return a Rich table: numbers to the right and never broken, names folded where there is no room."""
     drawn = rich_table.Table(
         box=box.SIMPLE_HEAD,
         show_edge=False,

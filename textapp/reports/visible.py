@@ -15,21 +15,21 @@ _DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u
 
 
 def visible(text: str) -> str:
-    """Returns the text on one line: line ends become ⏎, tabs blanks, control characters and half pairs �."""
+    """Return the text on one line: line ends become ⏎, tabs blanks, control characters and half pairs �."""
     text = _LINE_END.sub(LINE_BREAK, text).replace("\t", " ")
     return "".join(REPLACEMENT if _hides(character) else character for character in text)
 
 
 def cut(text: str, length: int) -> str:
-    """Returns the text, or where it is longer its first `length` - 1 characters and an ellipsis."""
+    """Return the text, or where it is longer its first `length` - 1 characters and an ellipsis."""
     return text if len(text) <= length else text[: length - 1].rstrip() + ELLIPSIS
 
 
 def _hides(character: str) -> bool:
-    """Tells whether a character acts instead of showing: controls, lone surrogates, turns of direction."""
+    """Tell whether a character acts instead of showing: controls, lone surrogates, turns of direction."""
     return unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTION or _is_no_character(character)
 
 
 def _is_no_character(character: str) -> bool:
-    """Tells the 66 code points that Unicode gives to no character; XML, and so SVG, forbids some of them."""
+    """Tell the 66 code points that Unicode gives to no character; XML, and so SVG, forbids some of them."""
     return ord(character) & 0xFFFE == 0xFFFE or "\ufdd0" <= character <= "\ufdef"

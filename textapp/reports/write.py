@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from textapp.reports.markdown import to_markdown
@@ -12,7 +11,7 @@ from textapp.reports.page import to_html
 
 
 def write_report(report: dict, folder: Path, *, charts: bool = True) -> None:
-    """Writes `report.json`, `report.md` and `index.html`, UTF-8 with "\\n" line ends, each whole or not at all.
+    r"""Write `report.json`, `report.md` and `index.html`, UTF-8 with "\n" line ends, each whole or not at all.
 
     Args:
         report: what `build_report` gave.
@@ -32,7 +31,7 @@ def write_report(report: dict, folder: Path, *, charts: bool = True) -> None:
 
 
 def write_model_cards(report: dict, folder_of_run: Path) -> list[Path]:
-    """Writes MODEL_CARD.md into the folder of each model that has one.
+    """Write MODEL_CARD.md into the folder of each model that has one.
 
     Args:
         report: what `build_report` gave.
@@ -57,4 +56,4 @@ def _write(path: Path, text: str) -> None:
     # A generated text may hold half of a surrogate pair, which UTF-8 cannot; "\\udc80" is its escape in
     # JSON, too.
     unfinished.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
-    os.replace(unfinished, path)
+    unfinished.replace(path)

@@ -70,7 +70,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("TEXTAPP_CACHE") or platformdirs.user_cache_path("textapp")) / "tokens"
 
 
-def fingerprint(cleaning: Cleaning, texts: Iterable[str]) -> str:
+def fingerprint(cleaning: Cleaning | CachedCleaning, texts: Iterable[str]) -> str:
     """Return the SHA-256 of the settings and the texts."""
     settings = {"cache": FORMAT, "cleaning": cleaning.to_json()}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())

@@ -1,8 +1,8 @@
-"""Texts to tokens: HTML away, lower case, NLTK's `RegexpTokenizer`, stop words away.
+r"""Texts to tokens: HTML away, lower case, NLTK's `RegexpTokenizer`, stop words away.
 
 The settings are data, so that `textapp.export.cleaning_ops` can rebuild the cleaning from TensorFlow's string
-ops. Every pattern keeps to the syntax that Python's `re` and RE2 share, with explicit ranges instead of \\w,
-\\d and \\s, which mean different characters on the two sides.
+ops. Every pattern keeps to the syntax that Python's `re` and RE2 share, with explicit ranges instead of \w,
+\d and \s, which mean different characters on the two sides.
 """
 
 from __future__ import annotations
@@ -83,13 +83,13 @@ _SYMBOL = "00BC-00BE 2150-215E 2600-27BF 2B50-2B50 2B55-2B55 1F000-1FAFF"
 
 
 def _ranges(table: str) -> str:
-    """Returns the inside of a character class for ranges such as "0061-007A"."""
+    """Return the inside of a character class for ranges such as "0061-007A"."""
     pairs = (entry.split("-") for entry in table.split())
     return "".join(f"{chr(int(a, 16))}-{chr(int(b, 16))}" if a != b else chr(int(a, 16)) for a, b in pairs)
 
 
 def _words(table: str, *, more: str = "") -> str:
-    """Returns the pattern of words made of these characters: isn't, rock'n'roll, 80s."""
+    """Return the pattern of words made of these characters: isn't, rock'n'roll, 80s."""
     letter = f"[{_ranges(table)}{more}]"
     return f"{letter}+(?:'{letter}+)*"
 
@@ -130,7 +130,7 @@ class Cleaning:
         return "|".join(self.patterns)
 
     def __call__(self, texts: Iterable[str]) -> list[list[str]]:
-        """Returns the tokens of each text.
+        """Return the tokens of each text.
 
         Args:
             texts: N strings; a lone surrogate counts as U+FFFD.
@@ -149,11 +149,11 @@ class Cleaning:
         return stays_within_pieces(self.pattern) and re.compile(self.pattern).groups == 0
 
     def tokens_of(self, text: str) -> list[str]:
-        """Returns the tokens of a text, cleaned as a whole."""
+        """Return the tokens of a text, cleaned as a whole."""
         return self._tokens(self._lower(self._apply_rules(text)))
 
     def pieces(self, text: str) -> list[str]:
-        """Returns what stands between white space, after the rules that must see the whole text."""
+        """Return what stands between white space, after the rules that must see the whole text."""
         if not text.isascii():
             text = _SURROGATES.sub("\ufffd", text)
         for pattern, replacement in self._compiled[: self._rules_of_texts]:
@@ -161,7 +161,7 @@ class Cleaning:
         return text.split()
 
     def tokens_of_pieces(self, pieces: list[str]) -> list[str]:
-        """Returns the tokens of these `pieces`, stop words included, and `PIECE_END` after those of each piece.
+        """Return the tokens of these `pieces`, stop words included, and `PIECE_END` after those of each piece.
 
         It is what `RegexpTokenizer` gives piece by piece, for a cleaning that is `by_pieces`.
         """
@@ -171,7 +171,7 @@ class Cleaning:
         return re.findall(f"{self.pattern}|{PIECE_END}", self._lower(joined), re.MULTILINE | re.DOTALL)
 
     def steps(self, text: str) -> list[tuple[str, str | list[str]]]:
-        """Returns the name and the result of each step, for one text."""
+        """Return the name and the result of each step, for one text."""
         ruled = self._apply_rules(text)
         lower = self._lower(ruled)
         tokens = self._tokenizer.tokenize(lower)
@@ -184,7 +184,7 @@ class Cleaning:
         ]
 
     def to_json(self) -> dict:
-        """Returns the settings as plain lists and strings, for cleaning.json."""
+        """Return the settings as plain lists and strings, for cleaning.json."""
         return {
             "format": FORMAT,
             "rules": [list(rule) for rule in self.rules],
@@ -196,7 +196,7 @@ class Cleaning:
 
     @classmethod
     def from_json(cls, settings: dict, *, foreign: bool = True) -> Cleaning:
-        """Returns the cleaning that `to_json` described.
+        """Return the cleaning that `to_json` described.
 
         Args:
             settings: what `to_json` returned.
@@ -274,7 +274,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def load_stopwords(name: str) -> tuple[str, ...]:
-    """Returns the sorted words of a stop list; nothing is downloaded.
+    """Return the sorted words of a stop list; nothing is downloaded.
 
     Args:
         name: "default", "none", "nltk:LANGUAGE" for a corpus of NLTK's, or a file with a word a line.
@@ -315,7 +315,7 @@ def _nltk_words(language: str) -> tuple[str, ...]:
 
 
 def _read_words(path: Path) -> tuple[str, ...]:
-    """Reads a file with a word a line; not with NLTK, which refuses files that others of a user's group may write."""
+    """Read a file with a word a line; not with NLTK, which refuses files that others of a user's group may write."""
     with _utf8(path.name):
         return _as_list(path.read_text(encoding="utf-8").splitlines())
 
@@ -334,5 +334,5 @@ def _as_list(lines: Iterable[str]) -> tuple[str, ...]:
 
 
 def make_cleaning(stopwords: str = "default") -> Cleaning:
-    """Returns the cleaning with the stop list that `load_stopwords` reads for this name."""
+    """Return the cleaning with the stop list that `load_stopwords` reads for this name."""
     return Cleaning(RULES, PATTERNS, load_stopwords(stopwords), stopwords_name=Path(stopwords).name)

@@ -14,10 +14,10 @@ from textapp.text.scrub import PLACEHOLDERS, scrub
 from textapp.text.spelled import Characters, Spelled, Words
 from textapp.text.subwords import Subwords
 
-Tokens = Subwords | Spelled | PresetTokens
 # Each has encode, decode, token_bytes, save, load and len: V; and train, but for a preset's, which are there already.
 # The id of the end of text is END_ID in all.
-TOKENS: dict[str, type[Tokens]] = {
+Tokens = Subwords | Spelled | PresetTokens
+TOKENS: dict[str, type[Subwords | Spelled]] = {
     "bpe": Subwords,
     "words": Words,
     "characters": Characters,
@@ -68,20 +68,22 @@ class SharedTokens:
             UserError: there is no such kind.
         """
         known = known or self.known
-        settings = (check_tokens(kind), None if known else size or TOKENS[kind].SIZE, scrubs, known)
-        if self._texts is not texts or self._settings != settings:
+        learner = TOKENS[check_tokens(kind)]
+        size = size or learner.SIZE
+        settings = (kind, None if known else size, scrubs, known)
+        if self._kept is None or self._texts is not texts or self._settings != settings:
             self.forget()
             counts = Counter(dict.fromkeys(PLACEHOLDERS, 0))
             learned = (scrub(text, counts) for text in texts) if scrubs else texts
-            tokens = known or TOKENS[kind].train(learned, size=settings[1])
+            tokens = known or learner.train(learned, size=size)
             documents = []
             for start in range(0, len(texts), CHUNK):
                 again = None if known is None else counts
                 chunk = [scrub(text, again) if scrubs else text for text in texts[start : start + CHUNK]]
                 # Arrays take a tenth of the memory that lists of Python's numbers do.
                 documents += [np.array(ids, np.int32) for ids in tokens.encode(chunk)]
-            kept = Encoded(tokens, documents, dict(counts) if scrubs else None)
-            self._texts, self._settings, self._kept = texts, settings, kept
+            self._kept = Encoded(tokens, documents, dict(counts) if scrubs else None)
+            self._texts, self._settings = texts, settings
         return self._kept
 
     def forget(self) -> None:

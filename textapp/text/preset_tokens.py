@@ -119,10 +119,10 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
 def pairs(merges: Iterable[str | Sequence[str]]) -> list[tuple[str, str]]:
     """Return merges, "a b" or ["a", "b"], as pairs; KerasHub keeps the line on the version among them."""
     lines = (merge for merge in merges if not (isinstance(merge, str) and merge.startswith("#version")))
-    found = [tuple(line.split(" ")) if isinstance(line, str) else tuple(line) for line in lines]
-    if wrong := [merge for merge in found if len(merge) != 2]:
+    found = [line.split(" ") if isinstance(line, str) else line for line in lines]
+    if wrong := [tuple(merge) for merge in found if len(merge) != 2]:
         raise ValueError(f"the merge {wrong[0]!r} is no pair")
-    return found
+    return [(merge[0], merge[1]) for merge in found]
 
 
 def hugging_face_tokens(folder: Path, *, size: int, split: dict, ignore_merges: bool) -> tuple[PresetTokens, int]:

@@ -16,7 +16,7 @@ from textapp.errors import UserError
 from textapp.json_files import read_json, write_json
 from textapp.text.cleaning import HTML_RULES, NUL_RULES
 from textapp.text.ragged import Ragged
-from textapp.text.subwords import MERGES_FILE, Subwords
+from textapp.text.subwords import MERGES_FILE, Subwords, pair
 
 FOLDER = "tokenizer"  # in a model's folder
 SETTINGS_FILE = "tokenizer.json"
@@ -167,7 +167,7 @@ class BytePieces(PretrainedTokens):
         lines = (folder / MERGES_FILE).read_text(encoding="utf-8").removesuffix("\n").split("\n")
         if len(lines) != settings["merges"]:  # with fewer of them texts would silently become more tokens
             raise ValueError(f"{len(lines)} merges instead of {settings['merges']}")
-        return cls(read_json(folder / SUBWORDS_FILE), [tuple(line.split(" ")) for line in lines])
+        return cls(read_json(folder / SUBWORDS_FILE), list(map(pair, lines)))
 
 
 class SentencePieces(PretrainedTokens):

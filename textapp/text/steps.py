@@ -11,7 +11,7 @@ from textapp.text.cleaning import Cleaning
 
 
 def without(cleaning: Cleaning, step: str) -> Cleaning:
-    """Returns the cleaning without one of `STEPS`; the same one where it does not have that step.
+    """Return the cleaning without one of `STEPS`; the same one where it does not have that step.
 
     Raises:
         UserError: there is no such step.

@@ -126,7 +126,17 @@ class Subwords(ByteLevel):
         # A merge makes one token at most: with fewer of them texts would silently become more tokens.
         if len(lines) < len(vocabulary) - len(BYTE_OF) - 1:
             raise UserError(f"{folder} is damaged: {len(lines)} merges for {len(vocabulary)} tokens")
-        return cls(vocabulary, [tuple(line.split(" ")) for line in lines])
+        return cls(vocabulary, list(map(pair, lines)))
+
+
+def pair(line: str) -> tuple[str, str]:
+    """Return the two tokens of a merge, "a b".
+
+    Raises:
+        ValueError: these are not two.
+    """
+    left, right = line.split(" ")
+    return left, right
 
 
 def _byte_level(model: tokenizers.models.BPE) -> tokenizers.Tokenizer:

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 
@@ -64,13 +65,13 @@ def chunks(texts: Iterable[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-def _alone(cleaning: Cleaning, texts: Iterable[str]) -> Iterator[tuple[int, Numbered]]:
+def _alone(cleaning: Cleaning, texts: Iterable[str]) -> Generator[tuple[int, Numbered], None, None]:
     numbering = Numbering(cleaning)
     for chunk in chunks(texts):
         yield 0, numbering(chunk)
 
 
-def _together(cleaning: Cleaning, texts: Iterable[str], processes: int) -> Iterator[tuple[int, Numbered]]:
+def _together(cleaning: Cleaning, texts: Iterable[str], processes: int) -> Generator[tuple[int, Numbered], None, None]:
     """Yield the parts in the order of the texts; the processes take turns, each has one part at a time."""
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(_Worker(cleaning)) for _ in range(processes)]
@@ -98,6 +99,8 @@ class _Worker:
             stderr=self._errors,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )
+        # Both are pipes, as was asked for.
+        self._in, self._out = cast("tuple[IO[bytes], IO[bytes]]", (self._process.stdin, self._process.stdout))
         self._send(json.dumps(cleaning.to_json()).encode())
 
     def __enter__(self) -> _Worker:
@@ -106,7 +109,7 @@ class _Worker:
     def __exit__(self, *_) -> None:
         self._process.kill()  # it has nothing to lose
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._errors):
+        for pipe in (self._in, self._out, self._errors):
             with contextlib.suppress(OSError):
                 pipe.close()
 
@@ -118,7 +121,7 @@ class _Worker:
     def answer(self) -> Numbered:
         """Return what became of the texts."""
         try:
-            state, *parts = receive(self._process.stdout)
+            state, *parts = receive(self._out)
         except EOFError:
             raise UserError(self._failure()) from None
         if state == FAILED:
@@ -129,7 +132,7 @@ class _Worker:
 
     def _send(self, *parts: bytes) -> None:
         try:
-            send(self._process.stdin, *parts)
+            send(self._in, *parts)
         except OSError:
             raise UserError(self._failure()) from None
 

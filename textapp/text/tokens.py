@@ -6,6 +6,7 @@ import json
 import mmap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
@@ -33,12 +34,17 @@ class Tokens(Sequence[list[str]]):
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    @overload
+    def __getitem__(self, index: int) -> list[str]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[list[str]]: ...
     def __getitem__(self, index: int | slice) -> list[str] | list[list[str]]:
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(len(self)))]
         position = range(len(self))[index]
         words = self.words
-        return [words[number] for number in self.ids[self.offsets[position] : self.offsets[position + 1]].tolist()]
+        numbers: list[int] = self.ids[self.offsets[position] : self.offsets[position + 1]].tolist()
+        return [words[number] for number in numbers]
 
     def counts(self) -> np.ndarray:
         """Return how often each word stands in the texts, int64 of shape (W,)."""

@@ -11,12 +11,12 @@ import json
 import signal
 import struct
 import sys
-from typing import BinaryIO
+from typing import IO
 
 DONE, FAILED = b"done", b"failed"
 
 
-def send(pipe: BinaryIO, *parts: bytes) -> None:
+def send(pipe: IO[bytes], *parts: bytes) -> None:
     """Write a message."""
     pipe.write(struct.pack(f"<{len(parts) + 1}Q", len(parts), *map(len, parts)))
     for part in parts:
@@ -24,7 +24,7 @@ def send(pipe: BinaryIO, *parts: bytes) -> None:
     pipe.flush()
 
 
-def receive(pipe: BinaryIO) -> list[bytes]:
+def receive(pipe: IO[bytes]) -> list[bytes]:
     """Read a message.
 
     Raises:
@@ -35,7 +35,7 @@ def receive(pipe: BinaryIO) -> list[bytes]:
     return [_read(pipe, size) for size in sizes]
 
 
-def _read(pipe: BinaryIO, size: int) -> bytes:
+def _read(pipe: IO[bytes], size: int) -> bytes:
     content = pipe.read(size)
     if len(content) < size:
         raise EOFError("the other process has ended")

@@ -1,0 +1,1 @@
+"""Batches, optimizers, checkpoints and the loop that trains a network."""

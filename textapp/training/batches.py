@@ -80,7 +80,7 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return len(self._plan)
 
-    def __getitem__(self, index: int):
+    def __getitem__(self, index: int) -> tuple:
         chosen = self._plan[index]
         rows, width = self.shape(index)
         filled = np.pad(chosen, (0, rows - len(chosen)), mode="edge")

@@ -94,7 +94,7 @@ class Clock:
 
     def goes_round(self, now: float, done: int) -> bool:
         """Tell whether a round has just ended that another one follows, and begin that."""
-        if not self._goes_on or self.spent(now, done) < 1 or self.is_over(now):
+        if self._round is None or not self._goes_on or self.spent(now, done) < 1 or self.is_over(now):
             return False
         self._round_began, self._steps_before, self._round = now, done, 2 * self._round
         return True

@@ -27,6 +27,7 @@ class Part(Protocol):
 
     def state(self) -> tuple[dict, Sequence[np.ndarray]]:
         """Return what was counted: numbers for JSON, and arrays."""
+        ...
 
     def take(self, facts: dict, arrays: Sequence[np.ndarray]) -> None:
         """Go on from there, before the training begins."""
@@ -111,13 +112,15 @@ class Checkpoint(keras.callbacks.Callback):
     def _write(self, *, over: bool) -> None:
         began = time.perf_counter()
         synchronize(self.model)
-        facts = {"format": FORMAT, "steps": len(self._train), "done": self._done, "over": over, "parts": {}}
-        groups = {
+        facts = {"format": FORMAT, "steps": len(self._train), "done": self._done, "over": over}
+        groups: dict[str, Sequence[np.ndarray]] = {
             name: [keras.ops.convert_to_numpy(variable) for variable in variables]
             for name, variables in self._variables().items()
         }
+        counted = {}
         for name, part in self._parts.items():
-            facts["parts"][name], groups[name] = part.state()
+            counted[name], groups[name] = part.state()
+        facts["parts"] = counted
         arrays = {f"{name}:{number:05}": array for name, found in groups.items() for number, array in enumerate(found)}
         write_arrays(self._path, facts, arrays)
         self._written = time.perf_counter()

@@ -22,6 +22,7 @@ class Shaped(Protocol):
 
     def shape(self, index: int) -> tuple[int, ...]:
         """Return what two batches have in common that can be stacked."""
+        ...
 
     def on_epoch_end(self) -> None: ...
 

@@ -195,10 +195,11 @@ class _Checks(keras.callbacks.Callback):
             setattr(self, name, facts[name])
         self._best = max((self._value(row) for row in self.history), default=-math.inf)
         self.weights = arrays or None
-        self._broken_off = facts["seconds"]
-        self._go_on_at(self._broken_off)
+        seconds: float = facts["seconds"]
+        self._broken_off = seconds
+        self._go_on_at(seconds)
         epoch = self._passes * self.done / self._steps
-        self._progress.line(f"goes on after epoch {epoch:.4g}", {"seconds": self._broken_off})
+        self._progress.line(f"goes on after epoch {epoch:.4g}", {"seconds": seconds})
 
     def _go_on_at(self, seconds: float) -> None:
         """Turn the stopwatch to where it stood: neither the time between nor what had to be done again counts."""
@@ -232,14 +233,15 @@ class _Checks(keras.callbacks.Callback):
 class _Timekeeper(keras.callbacks.Callback):
     """Brings the learning rate to zero by the clock, looks at the validation texts in between and stops in time."""
 
+    _clock: Clock  # there from the first step on
+
     def __init__(self, checks: _Checks, budget: Budget, validation: keras.utils.PyDataset):
         super().__init__()
         self._checks, self._budget, self._validation = checks, budget, validation
         self._set = 0.0
-        self._clock: Clock | None = None
 
     def on_train_begin(self, logs=None):
-        if self._clock is None:
+        if not hasattr(self, "_clock"):
             self._clock = self._new_clock()
             self._set_rate(0.0)
 

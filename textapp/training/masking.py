@@ -92,7 +92,12 @@ def pair(
     Returns:
         Token ids int32 (B, T); their padding mask; segments int32 (B, T), 1 on a second half; whether it is the
         text's own, int32 (B,); float32 (B,), 0 for texts that are too short for two halves and stay as they are.
+
+    Raises:
+        ValueError: there is no separator.
     """
+    if masking.separator_id is None:
+        raise ValueError("pairs take a separator, and the masking has none")
     count, width = token_ids.shape
     places = np.arange(width)
     lengths = padding_mask.sum(axis=1)

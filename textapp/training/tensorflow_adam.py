@@ -9,7 +9,9 @@ def dense(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
     """Return a gradient as a whole, the rows of the same word added up."""
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient
-    return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, gradient.dense_shape[0])
+    # The gradient of an embedding knows its shape.
+    rows = gradient.dense_shape[0]  # pyright: ignore[reportOptionalSubscript]
+    return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, rows)
 
 
 def in_one_op(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from textapp.training.batches import WORKERS
 SCORED_ROWS = 32  # windows that go through a network together
 
 
-def pack(documents: Sequence[Sequence[int]], *, context: int, end_id: int, seed: int) -> np.ndarray:
+def pack(documents: Sequence[Iterable[int]], *, context: int, end_id: int, seed: int) -> np.ndarray:
     """Return all texts one after the other, cut into windows without any padding.
 
     Args:
