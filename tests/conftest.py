@@ -122,7 +122,7 @@ def finished(textapp, shared):
     from helpers import tiny
 
     said, output = shared / "finished.json", shared / "finished"
-    with filelock.FileLock(shared / "finished.lock"), pytest.MonkeyPatch.context() as monkeypatch:
+    with filelock.FileLock(shared / "finished.lock"), tiny.compiled(), pytest.MonkeyPatch.context() as monkeypatch:
         if not said.exists():
             tiny.shrink(monkeypatch)
             arguments = ["--dataset", "rotten_tomatoes", "--limit", 200, "--seed", 3, "--quantize", "int8"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -149,13 +150,14 @@ def make(name: str, **options):
     return {**CLASSIFIERS, **GENERATORS}[name](**{**OPTIONS.get(name, {}), **options})
 
 
-def shrink(monkeypatch, **attributes) -> None:
+def shrink(monkeypatch, *, batch_size: int = 16, **attributes) -> None:
     """Make the pipeline train tiny models: same names, smaller defaults.
 
     Their folders hold these options, so that a process without this patch loads and exports them.
 
     Args:
         monkeypatch: undoes it.
+        batch_size: of all that have one.
         attributes: of the classes, such as exports=False.
     """
     preset()
@@ -163,12 +165,26 @@ def shrink(monkeypatch, **attributes) -> None:
     for models in (CLASSIFIERS, GENERATORS):
         for name, known in models.items():
             types = {field.name: field.type for field in dataclasses.fields(known)}
-            options = OPTIONS.get(name, {}).items()
-            fields = [(key, types[key], dataclasses.field(default=value)) for key, value in options]
+            options = dict(OPTIONS.get(name, {}))
+            options |= {"batch_size": batch_size} if "batch_size" in options else {}
+            fields = [(key, types[key], dataclasses.field(default=value)) for key, value in options.items()]
             small = dataclasses.make_dataclass(
                 known.__name__, fields, bases=(known,), namespace=attributes, kw_only=True, eq=False
             )
             monkeypatch.setitem(models, name, small)
+
+
+@contextlib.contextmanager
+def compiled():
+    """Compile what a fixture does, as users do: worth it where there are many steps."""
+    import tensorflow as tf
+
+    eager = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(False)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(eager)
 
 
 def draw_charts(monkeypatch) -> None:

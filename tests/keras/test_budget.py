@@ -245,6 +245,7 @@ def test_epochs_that_are_wanted_stay_the_most(time):
     assert time.rates[-1] < time.rates[0] / 2
 
 
+@pytest.mark.compiled
 def test_nothing_is_traced_again_when_the_rate_changes(time):
     train(time, seconds=8, batches=4)
     first = time.traces

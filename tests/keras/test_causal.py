@@ -518,6 +518,7 @@ def test_bits_are_those_of_the_logits(tuned):
     assert model.bits_per_byte([""]) == 0
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("name", ["gpt2", "llama-scaled", "qwen3"])
 def test_greedy_with_a_cache_is_greedy_without(folders, name):
     preset = load_causal(str(folders(name)))

@@ -18,6 +18,8 @@ from textapp.export.cleaning_ops import CleaningOps
 from textapp.text.cleaning import Cleaning, make_cleaning
 from textapp.text.steps import STEPS, without
 
+pytestmark = pytest.mark.compiled
+
 REPO = Path(__file__).parents[2]
 CLEANING = make_cleaning()
 OPS = CleaningOps(CLEANING)

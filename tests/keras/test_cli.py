@@ -156,6 +156,7 @@ def test_a_disk_that_really_refuses_to_grow(textapp, tiny_models, csv_file, tmp_
 
 
 def test_ctrl_c(textapp, csv_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(tfidf.Tfidf, "exports", False)
     train = ["train", "--data", csv_file, "--models", "majority,tfidf", "--output", tmp_path / "runs"]
     with monkeypatch.context() as interrupted:
         interrupted.setattr(tfidf.Tfidf, "fit", failing(KeyboardInterrupt()))

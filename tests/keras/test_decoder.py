@@ -11,6 +11,8 @@ from textapp.errors import UserError
 from textapp.models import load
 from textapp.text.subwords import END_ID
 
+pytestmark = pytest.mark.compiled
+
 CONTEXT = 24
 PROMPTS = ["strange", "weird film", "bad", "", "é 👍🏽", "a good and great"]
 GREEDY = {"temperature": 0, "max_new_tokens": 12}

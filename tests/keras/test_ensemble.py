@@ -133,7 +133,9 @@ def test_a_damaged_folder_is_one_sentence(ensemble, tmp_path, damage):
         load(folder)
 
 
-def test_the_main_job(textapp, tiny_models, csv_file, tmp_path):
+@pytest.mark.parametrize("exports", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_main_job(textapp, tiny_models, csv_file, tmp_path, monkeypatch, exports):
+    monkeypatch.setattr(Ensemble, "exports", exports)
     train = ["train", "--data", csv_file, "--output", tmp_path, "--epochs", 1]
     assert textapp(*train, "--models", "tfidf", "--run", "first").exit_code == 0
     options = ["--models", "majority,nbsvm", "--ensemble-with", tmp_path / "first" / "tfidf", "--run", "second"]
@@ -143,6 +145,7 @@ def test_the_main_job(textapp, tiny_models, csv_file, tmp_path):
     rows = {row["name"]: row for row in report["classifiers"]}
     assert list(rows) == ["majority", "nbsvm", "ensemble"]
     assert rows["ensemble"]["kind"] == "ensemble"
+    assert rows["ensemble"]["exported"] is exports
     assert rows["ensemble"]["weights"] == library.load(tmp_path / "second" / "ensemble").weights
     assert sum(rows["ensemble"]["weights"].values()) == pytest.approx(1)
     assert set(rows["ensemble"]["weights"]) <= {"nbsvm", "first-tfidf"}

@@ -178,12 +178,15 @@ def test_same_seed_same_model(trained, name):
     assert np.array_equal(answers(again), answers(trained(name)))
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("name", [name for name in CLASSIFYING if name != "majority"])
 def test_it_overfits_eight_texts(name):
     options = {}
     if name in NETWORKS:
         options = {"vocabulary_size": 40, "embedding_dim": 16, "epochs": 40, "learning_rate": 0.03}
         options |= {"token_dropout": 0.0, "dropout": 0.0, "batch_size": 8, "patience": 40}
+    if name == "bag":
+        options["learning_rate"] = 0.1
     if name == "minilm":
         options = {"preset": str(tiny.preset(hidden_dim=16)), "epochs": 60, "learning_rate": 0.02}
         options |= {"encoder_dropout": 0.0, "dropout": 0.0, "batch_size": 8, "layer_decay": 1.0, "patience": 60}

@@ -41,12 +41,15 @@ def encoder(**options):
     return Encoder(**{"label_names": tiny.LABEL_NAMES, "cleaning": tiny.CLEANING, **sizes, **options})
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["words", "pairs"])
+@pytest.fixture(
+    scope="module", params=[pytest.param(False, id="words"), pytest.param(True, id="pairs", marks=pytest.mark.slow)]
+)
 def pretrained(request, tmp_path_factory):
     """A pretrained encoder and its folder."""
     folder = tmp_path_factory.mktemp("pretrained") / "encoder"
     masked = MaskedEncoder(encoder=encoder(epochs=60, learning_rate=1e-2), pairs=request.param)
-    masked.learned = masked.fit(CORPUS, CORPUS[:6], progress=Progress())
+    with tiny.compiled():
+        masked.learned = masked.fit(CORPUS, CORPUS[:6], progress=Progress())
     write_options(folder_of(masked, folder), "encoder", "mlm", masked.options)
     return masked, folder
 
@@ -119,10 +122,10 @@ def test_other_sizes_are_refused(pretrained):
 
 def test_minilm_goes_on_from_a_preset_and_starts_from_that(tmp_path):
     own = {"preset": str(tiny.preset()), "sequence_length": 9, "batch_size": 6}
-    model = MiniLM(label_names=(), cleaning=tiny.CLEANING, epochs=10, learning_rate=1e-2, **own)
+    model = MiniLM(label_names=(), cleaning=tiny.CLEANING, epochs=6, learning_rate=2e-2, **own)
     masked = MaskedPreset(model=model)
     learned = masked.fit(tiny.TEXTS * 3, tiny.TEXTS, progress=Progress())
-    assert min(row["val_loss"] for row in learned.history[5:]) < learned.history[0]["val_loss"]
+    assert min(row["val_loss"] for row in learned.history[3:]) < learned.history[0]["val_loss"]
     write_options(folder_of(masked, tmp_path / "minilm"), "minilm", "mlm", masked.options)
     assert masked.options == {"preset": own["preset"]}
     started = tiny.make("minilm", init_from=str(tmp_path / "minilm"), learning_rate=0.0, epochs=1)
@@ -182,6 +185,7 @@ def files(tmp_path):
 SMALL = ["--layers", 1, "--embedding-dim", 32, "--sequence-length", 8, "--epochs", 2]
 
 
+@pytest.mark.slow
 def test_the_command_reads_no_text_that_is_tested_on(textapp, files, tmp_path, monkeypatch):
     tiny.draw_charts(monkeypatch)
     monkeypatch.setattr(few_labels, "EPOCH_TEXTS", 60)
@@ -248,6 +252,7 @@ def test_the_decoders_command(textapp, files, tmp_path):
     assert isinstance(load(runs / "more" / "decoder"), Decoder)  # it can be used as it is
 
 
+@pytest.mark.slow
 def test_all_generators_of_a_run_read_the_tokens_of_the_decoder_that_one_starts_from(
     textapp, tiny_models, files, tmp_path, monkeypatch
 ):

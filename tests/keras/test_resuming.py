@@ -284,6 +284,7 @@ def test_a_model_is_on_the_disk_before_it_counts_as_finished(tmp_path, monkeypat
     assert [path.name for path in synced] == ["weights", "lstm.npz.part"]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on(textapp, tiny_models, csv_file, tmp_path, monkeypatch):
     """In the second model, then in its second seed; what is finished is not made again."""
     train = ["train", "--data", csv_file, "--models", "majority,encoder", "--seeds", 2, "--output"]
@@ -369,11 +370,12 @@ def test_every_kind_of_model_is_taken_over(textapp, tiny_models, csv_file, tmp_p
     assert {"ensemble", "mix", "encoder-int8"} <= made.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
         ["mlm", "--embedding-dim", 32],
-        pytest.param(["clm", "--embedding-dim", 64, "--vocabulary-size", 300], marks=pytest.mark.slow),
+        ["clm", "--embedding-dim", 64, "--vocabulary-size", 300],
     ],
 )
 def test_pretraining_goes_on(textapp, tmp_path, monkeypatch, options):

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from textapp.export.subword_ops import token_ops
 from textapp.text.spelled import Characters, Words
 
+pytestmark = pytest.mark.compiled
+
 TOKENS = {
     "words": Words.train(LEARNED_FROM, size=275),
     "characters": Characters.train(LEARNED_FROM, size=260),

@@ -1,5 +1,6 @@
 """The subwords and their twin of TensorFlow ops give the same ids and texts, whatever the text."""
 
+import pytest
 import tensorflow as tf
 from helpers.texts import LEARNED_FROM, any_text
 from hypothesis import given, settings
@@ -7,6 +8,8 @@ from hypothesis import strategies as st
 
 from textapp.export.subword_ops import SubwordOps
 from textapp.text.subwords import END_ID, Subwords
+
+pytestmark = pytest.mark.compiled
 
 SUBWORDS = Subwords.train(LEARNED_FROM, size=340)
 OPS = SubwordOps(SUBWORDS)

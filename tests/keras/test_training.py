@@ -113,6 +113,7 @@ def test_batches_are_pools_sorted_by_length_and_shuffled(seed):
     assert batches_of(lengths.tolist(), seed=seed).order.tolist() == list(itertools.chain(*plan))
 
 
+@pytest.mark.compiled
 def test_nothing_is_traced_after_the_first_epoch():
     """A layer's Python code runs when TensorFlow traces or JAX compiles, and at no other step."""
     calls = []

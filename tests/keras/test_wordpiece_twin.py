@@ -9,6 +9,8 @@ from textapp.export.parity import UNUSUAL_TEXTS
 from textapp.export.wordpiece_ops import WordPieceOps
 from textapp.text.pretrained_tokens import WordPieces
 
+pytestmark = pytest.mark.compiled
+
 LETTERS = "abcdeéglmnoprstu'!.,½京都αβ"
 WORDS = [
     "[PAD]",

@@ -20,6 +20,8 @@ from textapp.models.writing import Reader, _steps
 from textapp.text.spelled import Characters
 from textapp.text.subwords import END_ID
 
+pytestmark = pytest.mark.compiled
+
 PROMPTS = ["strange", "weird film", "bad", "", "é 👍🏽", "a good and great"]
 WILD = {"temperature": 1.5, "max_new_tokens": 14, "top_p": 1.0}
 
