@@ -42,8 +42,7 @@ def main() -> int:
             names = {path.name for path in output.iterdir() if not path.name.startswith(".")}
             if not (same and ended.code == -9 and names == {path.name for path in whole.iterdir()} - {".locks"}):
                 failures.append(f"killed after {after:.0f} s: ended with {ended.code}, then {again.code}; left {names}")
-            said = next((line.split("; ")[0] for line in again.said.splitlines() if line.startswith("Goes on")), "begins")
-            said = "goes on" if said.startswith("Goes on") else said
+            said = "goes on" if "Goes on with " in again.said else "begins"
             rows.append(
                 [f"{after:.0f} s", f"{moment / (chosen.moments + 1):.0%}", left, said, f"{again.seconds:.0f}",
                  "the same" if same else "differ"]

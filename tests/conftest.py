@@ -88,7 +88,7 @@ def folder_of(shared):
     def get(name):
         folder = shared / "models" / name
         folder.parent.mkdir(exist_ok=True)
-        with filelock.FileLock(folder.with_suffix(".lock")):
+        with filelock.FileLock(folder.with_suffix(".lock")), tiny.compiling(False):
             if not folder.exists():
                 model = tiny.make(name)
                 model.fit(tiny.split(), tiny.split())
@@ -122,9 +122,10 @@ def finished(textapp, shared):
     from helpers import tiny
 
     said, output = shared / "finished.json", shared / "finished"
-    with filelock.FileLock(shared / "finished.lock"), tiny.compiled(), pytest.MonkeyPatch.context() as monkeypatch:
+    with filelock.FileLock(shared / "finished.lock"), tiny.compiling(), pytest.MonkeyPatch.context() as monkeypatch:
         if not said.exists():
             tiny.shrink(monkeypatch)
+            tiny.draw_charts(monkeypatch)
             arguments = ["--dataset", "rotten_tomatoes", "--limit", 200, "--seed", 3, "--quantize", "int8"]
             result = textapp("train", *arguments, "--output", output)
             assert result.exit_code == 0, result.output

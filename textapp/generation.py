@@ -88,7 +88,7 @@ def measure_generation(
         "control": [row for row, _ in obeyed],
         "judge": None if judge is None else judge[0],
         "samples": shown,
-        "speed": [{"generator": name, **_speed(generator)} for name, generator in generators.items()],
+        "speed": [{"generator": name, **_speed(generator, measure)} for name, generator in generators.items()],
     }
 
 
@@ -198,7 +198,7 @@ def controlled(
     }, texts
 
 
-def _speed(generator: Generator) -> dict[str, float | None]:
+def _speed(generator: Generator, measure: MeasureConfig) -> dict[str, float | None]:
     """Return the tokens that a generator reads and writes in a second, one text at a time and several, warmed up."""
     reader, row = generator.reader(), generator.start_ids(None) * (generator.context - 1)
     # N-grams look back a few tokens: they read nothing.
@@ -209,7 +209,7 @@ def _speed(generator: Generator) -> dict[str, float | None]:
         for _ in range(SPEED_ROWS):
             reader.start(row, 1)
         found["prefill_tokens_per_second"] = SPEED_ROWS * len(row) / stopwatch.seconds
-    tokens = min(SPEED_TOKENS, generator.most_new_tokens)
+    tokens = min(SPEED_TOKENS, measure.generated_tokens, generator.most_new_tokens)
     for rows in (1, SPEED_ROWS):
         settings: dict[str, Any] = {"max_new_tokens": tokens, "min_new_tokens": tokens, "seed": 1}
         generator.generate([""], samples=rows, **settings)

@@ -175,12 +175,12 @@ def shrink(monkeypatch, *, batch_size: int = 16, **attributes) -> None:
 
 
 @contextlib.contextmanager
-def compiled():
-    """Compile what a fixture does, as users do: worth it where there are many steps."""
+def compiling(wanted: bool = True):
+    """Compile what a fixture does, whatever its test wants: worth it where there are many steps."""
     import tensorflow as tf
 
     eager = tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(False)
+    tf.config.run_functions_eagerly(not wanted)
     try:
         yield
     finally:

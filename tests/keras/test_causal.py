@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from helpers import tiny
 
-from textapp import generation
 from textapp.config import TrainConfig
 from textapp.errors import UserError
 from textapp.fitting import check_options, chosen_models, preset_of
@@ -579,8 +578,8 @@ def test_rates_and_epochs_are_those_that_suit_what_is_tuned():
     assert CausalLM(budget=60.0, epochs=3).epochs == 3
 
 
+@pytest.mark.slow
 def test_a_run_with_a_pretrained_decoder(textapp, csv_file, folders, tmp_path, monkeypatch):
-    monkeypatch.setattr(generation, "SPEED_TOKENS", 3)
     arguments = ["--data", csv_file, "--models", "kneser-ney,causal-lm", "--preset", folders("llama")]
     arguments += ["--tune", "lora", "--epochs", 1, "--run", "x", "--output", tmp_path / "runs"]
     result = textapp("train", *arguments)

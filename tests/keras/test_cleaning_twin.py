@@ -158,6 +158,7 @@ def test_savedmodel_round_trip(tmp_path):
     assert not {op for op in ops if "PyFunc" in op}
 
 
+@pytest.mark.slow
 def test_the_language_of_the_machine_does_not_matter():
     """TensorFlow's own lower case of "I" is a dotless "ı" where LC_ALL says Turkish."""
     program = (

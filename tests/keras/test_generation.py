@@ -29,9 +29,8 @@ def measured(trained):
         Trained(name="decoder", model=writer, folder=None, cost={}),
         Trained(name="kneser-ney", model=trained("kneser-ney"), folder=None, cost={}),
     ]  # fmt: skip
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(generation, "SPEED_TOKENS", 5)
-        yield measure_generation(models, dataset, MeasureConfig(generated_tokens=8))
+    with tiny.compiling():
+        return measure_generation(models, dataset, MeasureConfig(generated_tokens=8))
 
 
 def test_every_sampler_of_every_generator(measured):
@@ -102,13 +101,14 @@ def test_a_short_context_has_room_for_what_is_asked(trained):
     dataset = Dataset(name="tiny", label_names=tiny.LABEL_NAMES, facts={}, notes=[], **splits)
     writer = tiny.make("decoder", context=8, label_names=tiny.LABEL_NAMES)
     writer.fit(dataset.train, dataset.validation)
+    measure = MeasureConfig(generated_tokens=8)
     row, texts = controlled(writer, trained("tfidf"), tiny.LABEL_NAMES, guidance=1, samples=1)
     assert row["texts"] == len(texts) == 9
-    assert generation._speed(writer)["decode_tokens_per_second_batch_1"] > 0
+    assert generation._speed(writer, measure)["decode_tokens_per_second_batch_1"] > 0
     nats = writer.negative_log_likelihoods(dataset.test.texts)
     cost = {"bytes_on_disk": 0}
     found = Trained(name="decoder", model=writer, folder=None, cost=cost, nats=nats)
-    row = measuring.generator_row(found, dataset, MeasureConfig())
+    row = measuring.generator_row(found, dataset, measure)
     assert {sample["max_new_tokens"] for sample in row["samples"]} == {7}
     assert np.isfinite(row["bits_per_byte"])
 

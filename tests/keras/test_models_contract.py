@@ -24,6 +24,10 @@ LONG = "not a good film at all " * 1_667  # 10,000 words and 2
 UNUSUAL = ["", " \n", "the of it is", "zzyzzx qwrtpl", "<br />", "good\x00", "caf\u00e9 👍🏽 ½", LONG]
 
 
+def some_slow(names, *slow):
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in names]
+
+
 @pytest.fixture(scope="module", autouse=True)
 def bag():
     """The model that README adds, as it says: its file, and its line in the dict."""
@@ -171,22 +175,22 @@ def test_saved_and_loaded_it_answers_the_same(trained, folder_of, name):
         assert again.cleaning == tiny.CLEANING
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", some_slow(MODELS, "lstm", "minilm", "causal-lm", "lstm-lm"))
 def test_same_seed_same_model(trained, name):
     again = tiny.make(name)
-    again.fit(tiny.split(), tiny.split())
+    with tiny.compiling(False):  # as the other was
+        again.fit(tiny.split(), tiny.split())
     assert np.array_equal(answers(again), answers(trained(name)))
 
 
-@pytest.mark.compiled
-@pytest.mark.parametrize("name", [name for name in CLASSIFYING if name != "majority"])
+@pytest.mark.parametrize("name", some_slow(CLASSIFYING[1:], "lstm", "encoder", "minilm"))
 def test_it_overfits_eight_texts(name):
     options = {}
     if name in NETWORKS:
         options = {"vocabulary_size": 40, "embedding_dim": 16, "epochs": 40, "learning_rate": 0.03}
         options |= {"token_dropout": 0.0, "dropout": 0.0, "batch_size": 8, "patience": 40}
     if name == "bag":
-        options["learning_rate"] = 0.1
+        options |= {"learning_rate": 0.1, "epochs": 20}
     if name == "minilm":
         options = {"preset": str(tiny.preset(hidden_dim=16)), "epochs": 60, "learning_rate": 0.02}
         options |= {"encoder_dropout": 0.0, "dropout": 0.0, "batch_size": 8, "layer_decay": 1.0, "patience": 60}

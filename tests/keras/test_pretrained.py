@@ -94,7 +94,10 @@ def test_every_family_gives_kerashubs_own_answers_and_tokens(family, tmp_path):
     assert len(load_tokens(tmp_path)) == len(preset.tokenizer)
 
 
-@pytest.mark.parametrize("family", FAMILIES[1:])
+@pytest.mark.parametrize(
+    "family",
+    ["deberta", "roberta", *(pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES if name == "distilbert")],
+)
 def test_other_families_learn_are_loaded_and_exported(family, tmp_path):
     model = tiny.make("minilm", preset=str(tiny.preset(family)), epochs=1)
     model.fit(tiny.split(), tiny.split())

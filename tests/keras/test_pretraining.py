@@ -10,7 +10,7 @@ import pytest
 from helpers import tiny
 from helpers.commands import refused
 
-from textapp import few_labels, generation, machine, pipeline, pretraining
+from textapp import few_labels, machine, pipeline, pretraining
 from textapp.config import DataConfig, PretrainConfig, TrainConfig
 from textapp.datasets import load_dataset
 from textapp.datasets.cleaning import text_hash
@@ -47,9 +47,8 @@ def encoder(**options):
 def pretrained(request, tmp_path_factory):
     """A pretrained encoder and its folder."""
     folder = tmp_path_factory.mktemp("pretrained") / "encoder"
-    masked = MaskedEncoder(encoder=encoder(epochs=60, learning_rate=1e-2), pairs=request.param)
-    with tiny.compiled():
-        masked.learned = masked.fit(CORPUS, CORPUS[:6], progress=Progress())
+    masked = MaskedEncoder(encoder=encoder(epochs=1), pairs=request.param)
+    masked.fit(CORPUS, CORPUS[:6], progress=Progress())
     write_options(folder_of(masked, folder), "encoder", "mlm", masked.options)
     return masked, folder
 
@@ -59,15 +58,19 @@ def folder_of(masked, folder):
     return folder
 
 
-def test_the_loss_on_held_out_texts_falls(pretrained):
-    masked, _ = pretrained
-    history, figures = masked.learned.history, masked.learned.figures
+@pytest.mark.slow
+@pytest.mark.compiled
+@pytest.mark.parametrize("pairs", [False, True], ids=["words", "pairs"])
+def test_the_loss_on_held_out_texts_falls(pairs):
+    masked = MaskedEncoder(encoder=encoder(epochs=60, learning_rate=1e-2), pairs=pairs)
+    learned = masked.fit(CORPUS, CORPUS[:6], progress=Progress())
+    history, figures = learned.history, learned.figures
     guessing = np.log(6) + (np.log(2) if masked.pairs else 0)  # among the words, and between yes and no
     assert min(row["val_loss"] for row in history) < guessing - 0.1 < history[0]["val_loss"]
     assert 0 < figures["loss"] < np.log(6)
     assert figures["accuracy"] > (0 if masked.pairs else 0.9)  # with both to tell, so few steps teach little
     assert ("next_accuracy" in figures) == masked.pairs
-    assert (masked.learned.tokens, masked.learned.passes) == (72 * 6, 60)
+    assert (learned.tokens, learned.passes) == (72 * 6, 60)
 
 
 def test_the_head_is_tied_to_the_embedding(pretrained):
@@ -120,6 +123,7 @@ def test_other_sizes_are_refused(pretrained):
         encoder(init_from=str(folder), embedding_dim=4).fit(tiny.split(), tiny.split())
 
 
+@pytest.mark.slow
 def test_minilm_goes_on_from_a_preset_and_starts_from_that(tmp_path):
     own = {"preset": str(tiny.preset()), "sequence_length": 9, "batch_size": 6}
     model = MiniLM(label_names=(), cleaning=tiny.CLEANING, epochs=6, learning_rate=2e-2, **own)
@@ -256,7 +260,6 @@ def test_the_decoders_command(textapp, files, tmp_path):
 def test_all_generators_of_a_run_read_the_tokens_of_the_decoder_that_one_starts_from(
     textapp, tiny_models, files, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(generation, "SPEED_TOKENS", 3)
     labelled, unlabelled = files
     runs = tmp_path / "runs"
     small = ["--layers", 1, "--embedding-dim", 64, "--sequence-length", 70, "--vocabulary-size", 300, "--epochs", 1]

@@ -61,9 +61,9 @@ def same(first, second):
     ("name", "options"),
     [
         ("encoder", {}),
-        ("minilm", {"tune": "lora", "accumulate": 2}),
+        pytest.param("minilm", {"tune": "lora", "accumulate": 2}, marks=pytest.mark.slow),
         ("decoder", {"epochs": 9}),
-        ("causal-lm", {"tune": "lora", "accumulate": 2, "context": 20}),
+        pytest.param("causal-lm", {"tune": "lora", "accumulate": 2, "context": 20}, marks=pytest.mark.slow),
         pytest.param("lstm", {}, marks=pytest.mark.slow),
         pytest.param("minilm", {}, marks=pytest.mark.slow),
         pytest.param("minilm", {"tune": "head"}, marks=pytest.mark.slow),

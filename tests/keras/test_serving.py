@@ -193,6 +193,7 @@ def test_a_model_that_fails_is_told_without_its_words(caplog):
         assert request(port, "POST", "/generate", {"prompts": ["fine"]})[0] == 200
 
 
+@pytest.mark.slow
 def test_a_server_ends_well(folder_of, textapp):
     """At SIGTERM, after the answers that were begun; its port is free then, and taken before."""
     command = [sys.executable, "-m", "textapp", "serve", "--model", folder_of("tfidf"), "--port", "0"]

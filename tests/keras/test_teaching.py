@@ -36,6 +36,7 @@ def test_targets_are_mixed_where_there_is_a_label():
     np.testing.assert_allclose(softer[0], [2 / 3, 1 / 3], rtol=1e-6)  # sqrt(0.8) / sqrt(0.2) = 2
 
 
+@pytest.mark.slow
 def test_certain_answers_are_learned_as_labels_are():
     """Probabilities of 0 and 1 are the labels again, but for their smoothing."""
     plain = tiny.make("encoder", label_smoothing=0.0, class_weight="balanced", epochs=1)
@@ -48,6 +49,8 @@ def test_certain_answers_are_learned_as_labels_are():
         assert [row[key] for row in history] == pytest.approx([row[key] for row in expected])
 
 
+@pytest.mark.slow
+@pytest.mark.compiled
 def test_a_student_learns_what_its_teacher_says():
     """Whatever the labels are."""
     said = np.roll(np.array(tiny.LABELS), 3)

@@ -387,7 +387,7 @@ def test_an_unknown_precision_is_refused():
         precision.choose_precision("float64", width=1, compiled=False)
 
 
-@pytest.mark.parametrize("name", ["lstm", "encoder", "decoder"])
+@pytest.mark.parametrize("name", [pytest.param("lstm", marks=pytest.mark.slow), "encoder", "decoder"])
 def test_a_network_trained_in_bfloat16_answers_in_float32(name):
     model = tiny.make(name, precision="bfloat16")
     history = model.fit(tiny.split(), tiny.split())

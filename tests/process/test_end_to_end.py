@@ -49,8 +49,9 @@ print(json.dumps({"answers": answers, "foreign": sorted(foreign)}))
 
 
 ON_JAX = """
-import sys, pytest, tiny
+import sys, pytest
 from pathlib import Path
+from helpers import tiny
 from textapp import pipeline
 from textapp.config import DataConfig, TrainConfig
 tiny.shrink(pytest.MonkeyPatch())
@@ -214,7 +215,8 @@ def test_savedmodels_answer_in_a_process_that_has_nothing_of_ours(finished, tmp_
     assert found["answers"]["decoder"] == expected
 
 
-@pytest.mark.parametrize("name", ["encoder", pytest.param("decoder", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["encoder", "decoder"])
 def test_trained_on_jax_exported_on_tensorflow(started_on_jax, name):
     """In a process of its own; the SavedModel and the weights then answer the same on TensorFlow."""
     data, process = started_on_jax(name)

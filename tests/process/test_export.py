@@ -1,6 +1,7 @@
 """SavedModels of the tiny models, exported in this process; `test_pipeline` asks some in a fresh one."""
 
 import base64
+import copy
 import io
 import itertools
 import json
@@ -246,6 +247,7 @@ def test_an_export_that_breaks_off_leaves_nothing(folder_of, tmp_path, monkeypat
     assert [path.name for path in tmp_path.iterdir()] == ["seen"]
 
 
+@pytest.mark.slow
 def test_the_export_imports_nothing_of_the_current_folder(tmp_path, monkeypatch):
     here = tmp_path / "here"
     (here / "textapp").mkdir(parents=True)
@@ -308,10 +310,10 @@ def test_parity_finds_a_foreign_op(proof):
         proof[0].certificate(proof[1])
 
 
-@pytest.fixture
-def written(trained, tmp_path):
-    """Return the proof of a decoder's SavedModel and answers that are right, to be changed."""
-    model, texts = trained("decoder"), ["a good film", ""]
+@pytest.fixture(scope="module")
+def right_answers(trained, tmp_path_factory):
+    """Return the proof of a decoder's SavedModel and answers that are right."""
+    model, texts, tmp_path = trained("decoder"), ["a good film", ""], tmp_path_factory.mktemp("written")
     (tmp_path / "saved_model.pb").touch()
     proof, outputs = parity.generator_proof(model, tmp_path, texts), []
     for question in proof.questions:
@@ -326,6 +328,12 @@ def written(trained, tmp_path):
         bits = [found.sum() / math.log(2) / size for found, size in zip(nats, sizes, strict=True)]
         outputs.append({"bits_per_byte": bits, "nats": [[*found, 0.0] for found in nats], "tokens": counts})
     return proof, {"outputs": outputs, **FACTS}
+
+
+@pytest.fixture
+def written(right_answers):
+    """Return them to be changed."""
+    return right_answers[0], copy.deepcopy(right_answers[1])
 
 
 def test_parity_of_a_generator(written):

@@ -58,6 +58,7 @@ def test_a_new_version_stands_beside_the_old_with_its_proof(textapp, finished, s
     assert files(served) == before
 
 
+@pytest.mark.slow
 def test_a_quantized_version(textapp, finished, served, csv_file):
     arguments = ["--model", finished.folder / "encoder", "--to", served, "--quantize", "int8", "--version", 7]
     result = textapp("export", *arguments, "--data", csv_file)
@@ -68,6 +69,7 @@ def test_a_quantized_version(textapp, finished, served, csv_file):
     assert proof["bytes"] == bytes_on_disk(served / "7") - (served / "7" / "parity.json").stat().st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lstm", "encoder"])
 def test_onnx_takes_ids_and_gives_probabilities(textapp, finished, served, name):
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -121,7 +123,13 @@ def test_a_damaged_model_is_not_exported(textapp, finished, served, tmp_path, da
     assert files(served) == before
 
 
-@pytest.mark.parametrize("damage", ["saved_model.pb", "variables/variables.index", "assets/vocabulary.txt"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "saved_model.pb",
+        *(pytest.param(f, marks=pytest.mark.slow) for f in ("variables/variables.index", "assets/vocabulary.txt")),
+    ],
+)
 def test_a_damaged_savedmodel_is_one_sentence(finished, tmp_path, damage):
     copy = shutil.copytree(finished.folder / "tfidf" / "1", tmp_path / "1")
     (copy / damage).write_bytes((copy / damage).read_bytes()[:20])
