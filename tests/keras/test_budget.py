@@ -260,7 +260,8 @@ def test_neither_epochs_nor_a_budget():
         fit(one_weight(), Rows(9), Rows(9), monitor="val_loss", epochs=None, patience=1, progress=Progress())
 
 
-@pytest.mark.parametrize("name", [pytest.param("encoder", marks=pytest.mark.slow), "decoder"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["encoder", "decoder"])
 def test_a_network_with_a_budget_is_trained_and_kept(name, tmp_path):
     model = tiny.make(name, budget=0.01, epochs=None)
     history = model.fit(tiny.split(), tiny.split())

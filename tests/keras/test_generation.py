@@ -96,6 +96,7 @@ def test_what_has_a_token_for_a_label_is_asked_by_it_alone_too():
         assert [row["guidance"] for row, _ in rows] == strengths
 
 
+@pytest.mark.slow
 def test_a_short_context_has_room_for_what_is_asked(trained):
     splits = {name: tiny.split() for name in ("train", "validation", "test")}
     dataset = Dataset(name="tiny", label_names=tiny.LABEL_NAMES, facts={}, notes=[], **splits)

@@ -25,7 +25,9 @@ UNUSUAL = ["", " \n", "the of it is", "zzyzzx qwrtpl", "<br />", "good\x00", "ca
 
 
 def some_slow(names, *slow):
-    return [pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in names]
+    return [
+        pytest.param(name, marks=[pytest.mark.slow, pytest.mark.compiled] if name in slow else []) for name in names
+    ]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -187,8 +189,8 @@ def test_same_seed_same_model(trained, name):
 def test_it_overfits_eight_texts(name):
     options = {}
     if name in NETWORKS:
-        options = {"vocabulary_size": 40, "embedding_dim": 16, "epochs": 40, "learning_rate": 0.03}
-        options |= {"token_dropout": 0.0, "dropout": 0.0, "batch_size": 8, "patience": 40}
+        options = {"vocabulary_size": 40, "embedding_dim": 16, "epochs": 25, "learning_rate": 0.03}
+        options |= {"token_dropout": 0.0, "dropout": 0.0, "batch_size": 8, "patience": 25}
     if name == "bag":
         options |= {"learning_rate": 0.1, "epochs": 20}
     if name == "minilm":

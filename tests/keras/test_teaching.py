@@ -172,6 +172,7 @@ def test_gap_closed():
     assert gap_closed(labels, answers[2], answers[0], answers[1])["gap_closed"] is None
 
 
+@pytest.mark.slow
 def test_the_main_job(textapp, tiny_models, csv_file, tmp_path, monkeypatch):
     learned, fit = [], Encoder.fit
 

