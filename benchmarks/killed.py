@@ -8,11 +8,13 @@ models, proven SavedModels, and nothing else. The table has what each second com
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.results_file import command_line, write_table
 from textapp.json_files import read_json
@@ -30,33 +32,34 @@ def main() -> int:
     rows, failures = [], []
     with tempfile.TemporaryDirectory() as scratch:
         whole = Path(scratch, "whole")
-        took = _run(whole).seconds
-        expected = _predictions(whole)
+        alone = _run(whole)
+        if alone.code:
+            print(alone.said, file=sys.stderr)
+            return 1
+        expected, files = _predictions(whole), _names(whole)
         for moment in range(1, chosen.moments + 1):
-            output = Path(scratch, str(moment))
-            after = took * moment / (chosen.moments + 1)
-            ended = _run(output, kill_after=after)
-            left = ", ".join(sorted(path.name for path in output.iterdir())) if output.exists() else "nothing"
+            output, share = Path(scratch, str(moment)), moment / (chosen.moments + 1)
+            ended = _run(output, kill_after=share * alone.seconds)
+            left = ", ".join(_names(output)) or "nothing"
             again = _run(output)
-            same = _predictions(output) == expected and again.code == 0
-            names = {path.name for path in output.iterdir() if not path.name.startswith(".")}
-            if not (same and ended.code == -9 and names == {path.name for path in whole.iterdir()} - {".locks"}):
-                failures.append(f"killed after {after:.0f} s: ended with {ended.code}, then {again.code}; left {names}")
+            same = again.code == 0 and _predictions(output) == expected and _names(output) == files
+            if not same or ended.code != -signal.SIGKILL:
+                failures.append(f"killed at {share:.0%}: ended with {ended.code}, then with {again.code}")
             said = "goes on" if "Goes on with " in again.said else "begins"
-            rows.append(
-                [f"{after:.0f} s", f"{moment / (chosen.moments + 1):.0%}", left, said, f"{again.seconds:.0f}",
-                 "the same" if same else "differ"]
-            )  # fmt: skip
+            rows.append([f"{share * alone.seconds:.0f} s", f"{share:.0%}", left, said, f"{again.seconds:.0f}",
+                         "the same" if same else "differ"])  # fmt: skip
             print(" | ".join(rows[-1]), file=sys.stderr, flush=True)
-    notes = [f"Left alone, `python train.py {' '.join(JOB)}` takes {took:.0f} s.", *failures]
-    write_table("killed", "The main job killed and gone on with", command_line("benchmarks.killed"), HEADER, rows,
-                notes=notes)  # fmt: skip
+            # After each, so that whoever ends this has what there is.
+            notes = [f"Left alone, `python train.py {' '.join(JOB)}` takes {alone.seconds:.0f} s.", *failures]
+            write_table("killed", "The main job killed and gone on with", command_line("benchmarks.killed"), HEADER,
+                        rows, notes=notes)  # fmt: skip
     return 1 if failures else 0
 
 
-class _Done:
-    def __init__(self, code: int, said: str, seconds: float):
-        self.code, self.said, self.seconds = code, said, seconds
+class _Done(NamedTuple):
+    code: int
+    said: str
+    seconds: float
 
 
 def _run(output: Path, *, kill_after: float | None = None) -> _Done:
@@ -72,11 +75,14 @@ def _run(output: Path, *, kill_after: float | None = None) -> _Done:
     return _Done(process.returncode, said, time.perf_counter() - began)
 
 
+def _names(output: Path) -> list[str]:
+    """Return what is in a folder, which need not be there, but for the locks."""
+    return sorted(path.name for path in output.glob("*") if path.name != ".locks")
+
+
 def _predictions(output: Path) -> dict[str, bytes]:
     """Return {file of a model: what is in it} of the finished run, and how each SavedModel was proven."""
     folder = output / "imdb"
-    if not (folder / "run.json").exists():
-        return {}
     found = {
         f"{path.parent.name}/{path.name}": path.read_bytes()
         for path in sorted(folder.glob("*/*"))

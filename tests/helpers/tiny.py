@@ -176,7 +176,7 @@ def shrink(monkeypatch, *, batch_size: int = 16, **attributes) -> None:
 
 @contextlib.contextmanager
 def compiling(wanted: bool = True):
-    """Compile what a fixture does, whatever its test wants: worth it where there are many steps."""
+    """Compile what is done here, or do not: it is worth it where there are many steps."""
     import tensorflow as tf
 
     eager = tf.config.functions_run_eagerly()

@@ -6,10 +6,7 @@ import pytest
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item):
     """Run TensorFlow's functions as Python, but for a test that is marked: fixtures are set up in here, too."""
-    import tensorflow as tf
+    from helpers import tiny
 
-    tf.config.run_functions_eagerly(not (item.config.option.compiled or item.get_closest_marker("compiled")))
-    try:
+    with tiny.compiling(bool(item.config.option.compiled or item.get_closest_marker("compiled"))):
         return (yield)
-    finally:
-        tf.config.run_functions_eagerly(False)

@@ -132,12 +132,14 @@ def test_more_classes_than_two(tiny_models, tmp_path):
 def test_the_same_twice_gives_the_same_bytes(tiny_models, csv_file, tmp_path):
     """And several seeds leave the first as it is alone."""
     models = ("majority", "tfidf", "nbsvm", "encoder")
-    seeds = {"one": 1, "two": 2}
+    seeds = {"one": 1, "two": 3}
     folders = [pipeline.train(config(csv_file, tmp_path, run=run, models=models, seeds=seeds[run])) for run in seeds]
     for name in models:
         first, second = ((folder / name / "predictions.csv").read_bytes() for folder in folders)
         assert first == second
     assert len(rows(folders[0] / "encoder" / "history.csv")) == 2
+    seeds = read(folders[1] / "report" / "report.json")["classifiers"][-1]["seeds"]
+    assert (seeds["seeds"], len(seeds["accuracies"])) == ([0, 1, 2], 3)
 
 
 def test_the_temperature_is_fitted_on_validation_and_kept(monkeypatch, csv_file, tmp_path):

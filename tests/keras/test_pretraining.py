@@ -211,14 +211,14 @@ def test_the_command_reads_no_text_that_is_tested_on(textapp, files, tmp_path, m
         assert not any(text_hash(text) in hashes for text in split.texts)
 
     train = ["train", "--data", labelled, "--models", "nbsvm,encoder", "--epochs", 1, "--output", runs]
-    done = textapp(*train, "--init-from", runs / "data-mlm", "--label-counts", "30")
+    done = textapp(*train, "--init-from", runs / "data-mlm", "--label-counts", "30,6")
     assert done.exit_code == 0, done.output
     report = json.loads((runs / "data" / "report" / "report.json").read_text())
     assert any("pretrained (mlm and next segments) on" in note for note in report["classifiers"][1]["notes"])
     rows = {
         (row["name"], row["pretrained"]): [point["labels"] for point in row["points"]] for row in report["few_labels"]
     }
-    assert rows == {name: [30, 48] for name in (("nbsvm", False), ("encoder", True), ("encoder", False))}
+    assert rows == {name: [6, 30, 48] for name in (("nbsvm", False), ("encoder", True), ("encoder", False))}
     assert "labels-accuracy" in (runs / "data" / "report" / "index.html").read_text()
     page = (runs / "data" / "report" / "report.md").read_text()
     assert "encoder, pretrained" in page

@@ -342,7 +342,7 @@ def test_a_run_goes_on(textapp, csv_file, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_every_kind_of_model_is_taken_over(textapp, tiny_models, csv_file, tmp_path, monkeypatch):
     """The run is interrupted when all of them are trained; none is trained again."""
-    models = "majority,nbsvm,lstm,encoder,kneser-ney,decoder"
+    models = "majority,tfidf,nbsvm,lstm,encoder,minilm,bigram,kneser-ney,decoder,lstm-lm"
     train = ["train", "--data", csv_file, "--models", models, "--ensemble", "--quantize", "int8", "--output"]
     train += [tmp_path, "--label-counts", "20"]
     monkeypatch.setattr(few_labels, "EPOCH_TEXTS", 20)

@@ -217,7 +217,7 @@ def test_savedmodels_answer_in_a_process_that_has_nothing_of_ours(finished, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["encoder"])
+@pytest.mark.parametrize("name", ["encoder", "decoder"])
 def test_trained_on_jax_exported_on_tensorflow(started_on_jax, name):
     """In a process of its own; the SavedModel and the weights then answer the same on TensorFlow."""
     data, process = started_on_jax(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -338,21 +338,13 @@ def pretrain(
     device: Device = "auto",
 ) -> None:
     """Let a network learn from texts without their labels; train --init-from starts from it."""
-    of_data = {
+    of_data: dict[str, Any] = {
         "data": data, "validation": validation, "test": test, "data_dir": data_dir, "label_column": label_column
     }  # fmt: skip
     read = None
     if dataset is not None or data is not None or not unlabelled:
-        read = DataConfig(
-            dataset=dataset,
-            data=data,
-            text_column=_of_data(text_column, data, unlabelled),
-            label_column=label_column,
-            validation=validation,
-            test=test,
-            data_dir=data_dir,
-            seed=seed,
-        )
+        column = _of_data(text_column, data, unlabelled)
+        read = DataConfig(dataset=dataset, text_column=column, seed=seed, **of_data)
     elif stray := [name for name, value in of_data.items() if value is not None]:
         flag = "--" + stray[0].replace("_", "-")
         raise UserError(f"{flag} goes with --data FILE or --dataset, which is not given")

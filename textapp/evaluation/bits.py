@@ -34,14 +34,15 @@ def bits_per_byte(nats: np.ndarray, sizes: Sequence[int] | np.ndarray) -> dict:
     """
     if sum(sizes) == 0:
         return {"bits_per_byte": 0.0, "interval": None}
-    measure = _measure(nats, sizes)
-    samples = resampled(measure, len(nats))["bits"]
-    return {"bits_per_byte": measured(measure, len(nats))["bits"], "interval": percentile_interval(samples)}
+    samples = resampled(_measure(nats, sizes), len(nats))["bits"]
+    return {"bits_per_byte": bits_of(nats, sizes), "interval": percentile_interval(samples)}
 
 
 def bits_of(nats: np.ndarray, sizes: Sequence[int] | np.ndarray) -> float:
     """Return the bits per byte of texts, as `bits_per_byte` takes them, that have one."""
-    return float(_measure(nats, sizes)(np.ones((len(nats), 1)))["bits"][0])
+    bits = measured(_measure(nats, sizes), len(nats))["bits"]
+    assert bits is not None  # they have a byte
+    return bits
 
 
 def compare_generators(nats: Mapping[str, np.ndarray], sizes: Sequence[int] | np.ndarray) -> list[dict]:

@@ -66,7 +66,7 @@ class CausalLM(Generator):
     preset: str | None = None
     context: int = 256
     tune: str = "full"
-    learning_rate: float = cast("float", None)  # until the model is made
+    learning_rate: float | None = None
     epochs: int | None = None
     batch_size: int = 8
     weight_decay: float = 0.01
@@ -121,6 +121,7 @@ class CausalLM(Generator):
             weighted_metrics=[],
             jit_compile=COMPILE,
         )
+        assert self.learning_rate is not None  # since the model was made
         history = fit(
             self.network,
             windows,
@@ -174,6 +175,7 @@ class CausalLM(Generator):
         return score_windows(documents, context=self.context, end_id=END_ID, batch_size=self._rows_at_once)
 
     def _optimizer(self, steps: int) -> keras.optimizers.Optimizer:
+        assert self.learning_rate is not None  # since the model was made
         return fine_tuning(
             self.learning_rate,
             steps=None if self.epochs is None or self.budget is not None else self.epochs * steps,
